@@ -1,0 +1,66 @@
+"""Every error that a user can meet: one line of what is wrong, one of what to do, and the exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = [
+    "BadRecordError",
+    "ExitCode",
+    "InterruptedRunError",
+    "MeasurementError",
+    "PacoProfError",
+    "UsageError",
+]
+
+
+class ExitCode(IntEnum):
+    """What the shell sees."""
+
+    DONE = 0
+    REGRESSION = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    MEASUREMENT_FAILED = 4
+    INTERRUPTED = 130
+
+
+class PacoProfError(Exception):
+    """An error that is told to the user in one line, without a traceback.
+
+    Args:
+        message: what is wrong, naming the value that is.
+        hint: what to do about it; empty where the message says it already.
+    """
+
+    exit_code: ExitCode = ExitCode.MEASUREMENT_FAILED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class UsageError(PacoProfError, ValueError):
+    """A value that was handed in cannot be used (also a `ValueError`, for those who call the library)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class BadRecordError(UsageError):
+    """A file that was said to be a record is not one that this version can read."""
+
+
+class MeasurementError(PacoProfError):
+    """What was being measured failed; whatever had been measured before is kept."""
+
+    exit_code = ExitCode.MEASUREMENT_FAILED
+
+
+class InterruptedRunError(PacoProfError):
+    """The user interrupted the run before anything had been measured."""
+
+    exit_code = ExitCode.INTERRUPTED
