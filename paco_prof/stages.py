@@ -17,12 +17,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
-__all__ = ["StageListener", "backward_pass", "listening", "stage"]
+__all__ = ["Phase", "StageListener", "listening", "phase", "stage"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# A step's time is spent in the forward pass, in the backward pass, or in neither (transfer, optimizer).
+Phase = Literal["forward", "backward", "other"]
 
 # One name a stage; a nested stage is known by its path, "loss/pac".
 TRANSFER = "transfer"
@@ -53,11 +56,11 @@ class StageListener(Protocol):
     def exit(self, outputs: object) -> None:
         """The innermost open stage ends; `outputs` is any nesting of what it returns."""
 
-    def enter_backward(self) -> None:
-        """The backward pass begins."""
+    def enter_phase(self, phase: Phase) -> None:
+        """The forward or the backward pass begins."""
 
-    def exit_backward(self) -> None:
-        """The backward pass has returned."""
+    def exit_phase(self) -> None:
+        """The pass that was entered last is over."""
 
 
 _listener: StageListener | None = None
@@ -127,14 +130,18 @@ class stage:
 
 
 @contextmanager
-def backward_pass() -> Iterator[None]:
-    """Announce the backward pass: what runs inside belongs to the stages whose outputs are differentiated."""
+def phase(name: Phase) -> Iterator[None]:
+    """Announce the forward or the backward pass.
+
+    In the forward pass stages announce themselves. What runs in the backward pass belongs to the stages whose
+    outputs are differentiated.
+    """
     listener = _listener
     if listener is None:
         yield
         return
-    listener.enter_backward()
+    listener.enter_phase(name)
     try:
         yield
     finally:
-        listener.exit_backward()
+        listener.exit_phase()

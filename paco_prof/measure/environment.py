@@ -1,0 +1,111 @@
+"""The machine and the software, without anything that names a person or a computer."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import psutil
+import torch
+
+from paco_prof.records import Environment
+
+__all__ = ["describe_environment", "scrub", "shareable_command"]
+
+LIBRARIES = ("torch", "timm", "torchvision", "numpy", "scipy")
+
+
+def describe_environment(device: torch.device) -> Environment:
+    """What this process runs on."""
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[library] = importlib.metadata.version(library)
+    accelerator, driver, accelerator_memory = _accelerator(device)
+    return Environment(
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cores=_usable_cores(),
+        memory_bytes=psutil.virtual_memory().total,
+        threads=torch.get_num_threads(),
+        accelerator=accelerator,
+        driver=driver,
+        accelerator_memory_bytes=accelerator_memory,
+        versions=versions,
+        flags=_flags(device),
+        load_average=_load_average(),
+        commit=_commit(),
+    )
+
+
+def scrub(text: str) -> str:
+    """A message without the folders of absolute paths: `/home/x/run.json` becomes `run.json`."""
+    return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\"]+)", r"\1", text)
+
+
+def shareable_command(arguments: list[str]) -> tuple[str, ...]:
+    """A command line as a record keeps it, paths reduced to file names."""
+    return tuple(scrub(argument) for argument in arguments)
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if match:
+            return match[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load_average() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _accelerator(device: torch.device) -> tuple[str | None, str | None, int | None]:
+    if device.type == "cpu":
+        return None, None, None
+    backend = torch.get_device_module(device)
+    if not hasattr(backend, "get_device_properties"):
+        return device.type, None, None
+    properties = backend.get_device_properties(device)
+    driver = f"CUDA {torch.version.cuda}" if device.type == "cuda" and torch.version.cuda else None
+    return str(properties.name), driver, int(properties.total_memory)
+
+
+def _flags(device: torch.device) -> dict[str, bool | str]:
+    flags: dict[str, bool | str] = {"deterministic_algorithms": torch.are_deterministic_algorithms_enabled()}
+    if device.type == "cuda":
+        flags["tf32_matmul"] = torch.backends.cuda.matmul.allow_tf32
+        flags["tf32_cudnn"] = torch.backends.cudnn.allow_tf32
+        flags["cudnn_benchmark"] = torch.backends.cudnn.benchmark
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"):
+        if variable in os.environ:
+            flags[variable] = os.environ[variable]
+    return flags
+
+
+def _commit() -> str | None:
+    """Revision of the checkout in the working directory, `+` where it has changes; None outside of one."""
+    try:
+        revision = _git("rev-parse", "--short=12", "HEAD")
+        return revision + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
+    return done.stdout.strip()

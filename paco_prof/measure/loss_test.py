@@ -1,0 +1,89 @@
+"""The criterion alone, on parts that are held fixed: the analysis's loss test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paco_prof.measure.clock import Clock
+from paco_prof.measure.pacing import Budget, is_precise
+from paco_prof.measure.training import bare_step
+from paco_prof.records import LossTest
+
+__all__ = ["LossAlone", "capture_call"]
+
+
+@contextmanager
+def capture_call(module: nn.Module) -> Iterator[dict[str, Any]]:
+    """The keyword arguments of the first call of `module` inside the block, tensors detached and copied."""
+    captured: dict[str, Any] = {}
+
+    def keep(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not captured:
+            captured.update({name: _detached(value) for name, value in kwargs.items()})
+
+    handle = module.register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield captured
+    finally:
+        handle.remove()
+
+
+class LossAlone:
+    """Times the criterion forward without a graph, forward with one, and backward.
+
+    Args:
+        criterion: called with keywords, returns a dict with `total`.
+        inputs: what one step gave it.
+        clock: the device's.
+    """
+
+    def __init__(self, criterion: nn.Module, inputs: dict[str, Any], clock: Clock) -> None:
+        self._criterion = criterion
+        self._inputs = inputs
+        self._clock = clock
+        self._rounds: list[tuple[float, float, float]] = []
+
+    def measure(self, budget: Budget, tick: Callable[[], None]) -> None:
+        """Repeat until the budget says stop."""
+        seconds = 0.0
+        while budget.stop_reason(len(self._rounds), seconds, self._is_precise()) is None:
+            self._rounds.append(self._round())
+            seconds = sum(self._rounds[-1])
+            tick()
+
+    def result(self) -> LossTest | None:
+        """The rounds so far; None before the first."""
+        if not self._rounds:
+            return None
+        without_graph, with_graph, backward = zip(*self._rounds, strict=True)
+        return LossTest(without_graph=without_graph, with_graph=with_graph, backward=backward)
+
+    def _is_precise(self) -> bool:
+        return bool(self._rounds) and all(is_precise(times) for times in zip(*self._rounds, strict=True))
+
+    def _round(self) -> tuple[float, float, float]:
+        leaves = {name: _leaf(value) for name, value in self._inputs.items()}
+        total: list[Tensor] = []
+
+        def forward() -> None:
+            total.append(self._criterion(**leaves)["total"])
+
+        with torch.no_grad():
+            without_graph = bare_step(forward, self._clock)
+        with_graph = bare_step(forward, self._clock)
+        return without_graph, with_graph, bare_step(total[-1].backward, self._clock)
+
+
+def _detached(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().clone().requires_grad_()
+    return value

@@ -1,0 +1,227 @@
+"""A breakdown run from beginning to end: operators, inference, training, the loss alone, memory.
+
+Whatever ends it early, the record holds what had been measured until then.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import torch
+
+from paco_prof import __version__
+from paco_prof.errors import PacoProfError
+from paco_prof.measure.clock import Clock, clock_for
+from paco_prof.measure.device import resolve_device
+from paco_prof.measure.environment import describe_environment, scrub
+from paco_prof.measure.inference import InferenceTest
+from paco_prof.measure.loss_test import LossAlone, capture_call
+from paco_prof.measure.memory import measure_memory
+from paco_prof.measure.operators import OperatorCensus
+from paco_prof.measure.pacing import Budget
+from paco_prof.measure.training import TrainingTest
+from paco_prof.measure.workload import TrainingStep, build_step
+from paco_prof.records import BreakdownRecord, Environment, Memory, Note, OperatorCount, Workload
+
+__all__ = ["Outcome", "Plan", "Progress", "Session", "measure_breakdown"]
+
+# Shares of the time: the rest is for training steps, which take the most and matter the most.
+INFERENCE_SHARE = 0.10
+LOSS_TEST_SHARE = 0.15
+WARMUP_SHARE = 0.25
+# Taken whatever the clock says: less is no measurement.
+MIN_STEPS = 3
+MIN_INFERENCES = 5
+MIN_LOSS_TESTS = 3
+MAX_REPEATS = 200
+SECONDS_BETWEEN_SAVES = 2.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure.
+
+    Attributes:
+        warmup: training steps to leave out; None finds out when they have stopped getting faster.
+        steps: instrumented steps to measure; None goes on until intervals are narrow or the time is up.
+        max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
+    """
+
+    warmup: int | None = None
+    steps: int | None = None
+    max_seconds: float = 60.0
+
+
+class Progress(Protocol):
+    """Whoever shows a run's progress."""
+
+    def begin(self, what: str) -> None:
+        """Another part of the run begins."""
+
+    def update(self, seconds_left: float) -> None:
+        """Something was finished; the run ends in about so many seconds."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        record: everything that was measured.
+        error: what ended the run early: a `KeyboardInterrupt`, or what the measured code raised.
+    """
+
+    record: BreakdownRecord
+    error: BaseException | None = None
+
+
+class Session:
+    """One run on one workload that has been built.
+
+    Args:
+        step: the training step to measure.
+        workload: what it was built from.
+        environment: where.
+        plan: how long.
+        clock: the device's.
+        progress: told what is going on.
+        save: given the record so far after every part, and every few seconds in between.
+        command: the command line, as the record is to keep it.
+    """
+
+    def __init__(
+        self,
+        step: TrainingStep,
+        workload: Workload,
+        environment: Environment,
+        plan: Plan,
+        clock: Clock,
+        progress: Progress,
+        save: Callable[[BreakdownRecord], None],
+        command: tuple[str, ...] = (),
+    ) -> None:
+        self._step = step
+        self._workload = workload
+        self._environment = environment
+        self._plan = plan
+        self._clock = clock
+        self._progress = progress
+        self._save = save
+        self._command = command
+        self._created = datetime.now(UTC).isoformat(timespec="seconds")
+        self._notes: list[Note] = []
+        self._operators: tuple[OperatorCount, ...] = ()
+        self._memory: Memory | None = None
+        self._inference = InferenceTest(step.inference(), clock)
+        self._training = TrainingTest(step.run, clock, random.Random(workload.seed))
+        self._loss_alone: LossAlone | None = None
+        self._begin_timing()
+
+    def run(self) -> Outcome:
+        """Measure everything; an interruption or a failure ends it with what there is."""
+        error: BaseException | None = None
+        try:
+            self._count_operators()
+            self._begin_timing()
+            self._measure()
+        except KeyboardInterrupt as interrupt:
+            error, self._training.stop_reason = interrupt, "interrupted"
+            self._notes.append(Note(code="interrupted"))
+        except PacoProfError:
+            raise
+        except Exception as failure:
+            error, self._training.stop_reason = failure, "failed"
+            self._notes.append(Note(code="failed", detail=_last_line(failure)))
+        record = self.record()
+        self._save(record)
+        return Outcome(record, error)
+
+    def record(self) -> BreakdownRecord:
+        """What has been measured so far."""
+        return BreakdownRecord(
+            tool_version=__version__,
+            command=self._command,
+            created=self._created,
+            workload=self._workload,
+            environment=self._environment,
+            inference=self._inference.result(),
+            training=self._training.training(),
+            loss_test=None if self._loss_alone is None else self._loss_alone.result(),
+            overhead=self._training.overhead(),
+            memory=self._memory,
+            operators=self._operators,
+            measuring_seconds=self._clock.now() - self._start,
+            notes=tuple(self._notes),
+        )
+
+    def _begin_timing(self) -> None:
+        self._start = self._last_save = self._clock.now()
+        self._deadline = self._start + self._plan.max_seconds
+
+    def _count_operators(self) -> None:
+        """One forward pass that is not timed: how much work each stage is, and what the criterion is given."""
+        self._progress.begin("counting operators")
+        criterion = self._step.model.get_submodule("criterion")
+        with capture_call(criterion) as inputs, OperatorCensus() as census:
+            self._step.forward_only()
+        self._loss_alone = LossAlone(criterion, inputs, self._clock)
+        self._operators = census.counts()
+
+    def _measure(self) -> None:
+        plan, now = self._plan, self._clock.now
+        self._progress.begin("inference")
+        with self._step.evaluating():
+            self._inference.measure(
+                Budget(now, now() + INFERENCE_SHARE * plan.max_seconds, MIN_INFERENCES, MAX_REPEATS), self._tick
+            )
+        self._progress.begin("warming up")
+        self._training.warm_up(
+            now() + WARMUP_SHARE * plan.max_seconds, plan.warmup, plan.steps is None, self._tick
+        )
+        self._progress.begin("training steps")
+        end = self._deadline - LOSS_TEST_SHARE * plan.max_seconds
+        self._training.measure(Budget(now, end, plan.steps or MIN_STEPS, plan.steps), self._tick)
+        self._progress.begin("the loss alone")
+        if self._loss_alone is not None:
+            self._loss_alone.measure(Budget(now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS), self._tick)
+        self._progress.begin("memory")
+        self._memory = measure_memory(self._step.run, self._step.device)
+
+    def _tick(self) -> None:
+        now = self._clock.now()
+        self._progress.update(max(0.0, self._deadline - now))
+        if now - self._last_save > SECONDS_BETWEEN_SAVES:
+            self._last_save = now
+            self._save(self.record())
+
+
+def measure_breakdown(
+    workload: Workload,
+    plan: Plan,
+    progress: Progress,
+    save: Callable[[BreakdownRecord], None],
+    command: tuple[str, ...] = (),
+) -> Outcome:
+    """Build a workload on its device and measure it.
+
+    Raises:
+        UsageError: the workload cannot be built; nothing has been measured then.
+    """
+    device = resolve_device(workload.device)
+    if workload.threads is not None:
+        torch.set_num_threads(workload.threads)
+    progress.begin("building the model")
+    step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
+    session = Session(
+        step, built, describe_environment(device), plan, clock_for(device), progress, save, command
+    )
+    return session.run()
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return scrub(f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__)

@@ -1,0 +1,193 @@
+"""Instrumented training steps, and their bare twins that tell what the instrument costs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+
+from paco_prof.measure.clock import Clock, Span
+from paco_prof.measure.pacing import Budget, is_precise, warm_up
+from paco_prof.measure.timeline import ROOT, Owner, Timeline
+from paco_prof.measure.tracker import StageTracker
+from paco_prof.records import Overhead, StageSamples, StopReason, Training
+from paco_prof.stages import Phase, listening
+
+__all__ = ["BACKWARD_WHOLE", "TimedStep", "TrainingTest", "bare_step", "timed_step"]
+
+# The stage that stands for all of backward where it cannot be divided.
+BACKWARD_WHOLE = "backward"
+
+# Stages below this share of the step need no narrow interval.
+SMALLEST_SHARE = 0.01
+
+RunStep = Callable[[], dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class TimedStep:
+    """One instrumented step.
+
+    Attributes:
+        seconds: wall time, until the device was idle.
+        spans: own time of each stage and phase, the step itself (`ROOT`) included.
+        calls: stretches of each.
+        losses: their values.
+        backward_whole: why backward was not divided; empty where it was.
+    """
+
+    seconds: float
+    spans: dict[Owner, Span]
+    calls: dict[Owner, int]
+    losses: dict[str, float]
+    backward_whole: str = ""
+
+
+def bare_step(run: Callable[[], object], clock: Clock) -> float:
+    """Wall seconds of one call that nobody listens to, until the device is idle again."""
+    clock.synchronize()
+    start = clock.now()
+    run()
+    clock.synchronize()
+    return clock.now() - start
+
+
+def timed_step(run: RunStep, clock: Clock) -> TimedStep:
+    """Take one step with the stage timer listening; the device is waited for once, after the step."""
+    clock.synchronize()
+    start = clock.now()
+    timeline = Timeline(clock)
+    tracker = StageTracker(timeline)
+    with listening(tracker):
+        losses = run()
+    tracker.close()
+    clock.synchronize()
+    seconds = clock.now() - start
+    spans: dict[Owner, Span] = {}
+    for owner, span in timeline.pieces(clock.between):
+        whole = bool(tracker.backward_whole) and owner.phase == "backward"
+        key = Owner(BACKWARD_WHOLE, "backward") if whole else owner
+        spans[key] = _sum(spans[key], span) if key in spans else span
+    values = {name: float(value) for name, value in losses.items()}
+    return TimedStep(seconds, spans, dict(tracker.calls), values, tracker.backward_whole)
+
+
+def _sum(one: Span, other: Span) -> Span:
+    device = None if one.device is None or other.device is None else one.device + other.device
+    return Span(one.host + other.host, device)
+
+
+class TrainingTest:
+    """Training steps: a warm-up, then instrumented steps, each paired with a bare one.
+
+    What has been measured is there at any time, whatever happens next.
+
+    Args:
+        run: takes one step, announcing its stages; returns its losses.
+        clock: the device's.
+        order: decides which of a pair goes first, so that a drift favours neither.
+    """
+
+    def __init__(self, run: RunStep, clock: Clock, order: random.Random) -> None:
+        self._run = run
+        self._clock = clock
+        self._order = order
+        self._all: list[TimedStep] = []
+        self._num_warmup: int | None = None
+        self._pairs: list[tuple[float, float]] = []
+        self.stop_reason: StopReason = "as asked"
+
+    @property
+    def steps(self) -> list[TimedStep]:
+        """The measured steps so far."""
+        return [] if self._num_warmup is None else self._all[self._num_warmup :]
+
+    def warm_up(self, end: float, asked: int | None, keep_last: bool, tick: Callable[[], None]) -> None:
+        """Take steps until they stop getting faster, or as many as asked; `keep_last` lets settled ones count."""
+
+        def take() -> float:
+            self._all.append(timed_step(self._run, self._clock))
+            tick()
+            return self._all[-1].seconds
+
+        num = warm_up(take, self._clock.now, end, asked)
+        self._num_warmup = num if keep_last else len(self._all)
+
+    def measure(self, budget: Budget, tick: Callable[[], None]) -> None:
+        """Take pairs of steps until the budget says why to stop, and remember why."""
+        pair_seconds = 0.0
+        while True:
+            reason = budget.stop_reason(len(self.steps), pair_seconds, self._is_precise())
+            if reason is not None and (self._pairs or reason == "as asked"):
+                self.stop_reason = reason
+                return
+            start = self._clock.now()
+            self._take_pair()
+            pair_seconds = self._clock.now() - start
+            tick()
+
+    def training(self) -> Training | None:
+        """The record of the steps so far; None before the first."""
+        steps = self.steps
+        if not steps:
+            return None
+        owners = {owner for step in steps for owner in step.spans if owner.path != ROOT}
+        return Training(
+            steps=tuple(step.seconds for step in steps),
+            warmup=tuple(step.seconds for step in self._all[: self._num_warmup]),
+            phases={phase: tuple(_phase_seconds(step, phase) for step in steps) for phase in get_args(Phase)},
+            stages=tuple(self._samples(owner) for owner in sorted(owners, key=lambda o: (o.path, o.phase))),
+            losses={name: tuple(step.losses[name] for step in steps) for name in steps[0].losses},
+            stop_reason=self.stop_reason,
+            backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
+        )
+
+    def overhead(self) -> Overhead | None:
+        """The pairs so far; None before the first."""
+        if not self._pairs:
+            return None
+        instrumented, bare = zip(*self._pairs, strict=True)
+        return Overhead(instrumented=instrumented, bare=bare)
+
+    def _take_pair(self) -> None:
+        bare_first = self._order.random() < 0.5
+        bare = bare_step(self._run, self._clock) if bare_first else None
+        self._all.append(timed_step(self._run, self._clock))
+        if bare is None:
+            bare = bare_step(self._run, self._clock)
+        self._pairs.append((self._all[-1].seconds, bare))
+
+    def _is_precise(self) -> bool:
+        """True once the interval of every stage above 1 % of the step is narrow."""
+        steps = self.steps
+        if not steps:
+            return False
+        whole = sum(step.seconds for step in steps)
+        owners = {owner for step in steps for owner in step.spans}
+        series = [[_seconds(step.spans.get(owner)) for step in steps] for owner in owners]
+        return all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
+
+    def _samples(self, owner: Owner) -> StageSamples:
+        # A stage that a step never entered took no time in it.
+        spans = [step.spans.get(owner, Span(0.0, 0.0)) for step in self.steps]
+        return StageSamples(
+            path=owner.path,
+            phase=owner.phase,
+            calls=max(step.calls.get(owner, 1) for step in self.steps),
+            host=tuple(span.host for span in spans),
+            device=tuple(span.device for span in spans) if self._clock.is_asynchronous else None,
+        )
+
+
+def _seconds(span: Span | None) -> float:
+    if span is None:
+        return 0.0
+    # Where an event was lost the host's clock is the better guess.
+    return span.host if span.device is None else span.device
+
+
+def _phase_seconds(step: TimedStep, phase: Phase) -> float:
+    return sum(_seconds(span) for owner, span in step.spans.items() if owner.phase == phase)

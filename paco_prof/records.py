@@ -1,0 +1,269 @@
+"""What a run of paco-prof leaves behind: typed, frozen, with every raw sample kept.
+
+Seconds and bytes throughout. `None` is "not measured", `0.0` is "measured, zero". A record is meant to be shared and
+committed: it holds no host name, no user name and no absolute path.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from paco_prof.stages import Phase
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BreakdownRecord",
+    "Claim",
+    "Environment",
+    "Inference",
+    "LossTest",
+    "Memory",
+    "Note",
+    "OperatorCount",
+    "Overhead",
+    "Source",
+    "StageMemory",
+    "StageSamples",
+    "StopReason",
+    "Training",
+    "Workload",
+]
+
+SCHEMA_VERSION = 1
+
+Samples = tuple[float, ...]
+StopReason = Literal["settled", "time is up", "as asked", "interrupted", "failed", "quoted"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings")
+
+
+class Source(_Frozen):
+    """Where the figures come from: measured by this tool, or quoted from somebody who measured them."""
+
+    kind: Literal["measured", "quoted"] = "measured"
+    citation: str = ""
+
+
+class Workload(_Frozen):
+    """What was run: the model, its input and its optimizer.
+
+    Attributes:
+        batch_size: images per step; each has two views.
+        image_size: side of the square input, in pixels.
+        num_parts, window, dim: K, r and d of PaCo-2.
+        threads: intra-operator CPU threads; None leaves them as torch chooses.
+        feature_map: channels, height and width of the backbone's output, where known.
+    """
+
+    backbone: str = "resnet50"
+    batch_size: int = Field(default=8, ge=1)
+    image_size: int = Field(default=224, ge=1)
+    num_classes: int = Field(default=200, ge=1)
+    num_parts: int = Field(default=4, ge=1)
+    window: int = Field(default=5, ge=1)
+    dim: int = Field(default=64, ge=1)
+    device: str = "cpu"
+    seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    data: str = "synthetic"
+    optimizer: str = "AdamW"
+    learning_rate: float = 1e-3
+    feature_map: tuple[int, int, int] | None = None
+    num_parameters: int | None = None
+
+
+class Environment(_Frozen):
+    """The machine and the software that a run was made on.
+
+    Attributes:
+        processor: model name of the CPU.
+        cores: logical cores this process may use.
+        memory_bytes: physical memory.
+        accelerator: model name of the device that ran the step, None on a CPU.
+        versions: library name -> version.
+        flags: settings that change speed (TF32, cudnn.benchmark, ...).
+        load_average: one-minute load before the run, where the system tells.
+        commit: revision of the git checkout the run was started in, with `+` where it had changes.
+    """
+
+    system: str
+    processor: str
+    cores: int
+    memory_bytes: int
+    threads: int
+    accelerator: str | None = None
+    driver: str | None = None
+    accelerator_memory_bytes: int | None = None
+    versions: dict[str, str] = {}
+    flags: dict[str, bool | str] = {}
+    load_average: float | None = None
+    commit: str | None = None
+
+
+class StageSamples(_Frozen):
+    """One stage in one phase: a sample per measured step, of the stage's *own* time, children excluded.
+
+    Attributes:
+        path: the stage and its parents, `loss/pac`.
+        calls: how often a step enters the stage; in the backward pass, how many stretches belong to it.
+        host: seconds on the host's clock.
+        device: seconds on the device's clock; None on a CPU, where it is the host's; an entry is None where an
+            event could not be read.
+    """
+
+    path: str
+    phase: Phase
+    calls: int
+    host: Samples
+    device: tuple[float | None, ...] | None = None
+
+    @property
+    def seconds(self) -> tuple[float | None, ...]:
+        """The time that counts: the device's where there is one, the host's otherwise."""
+        return self.host if self.device is None else self.device
+
+
+class Training(_Frozen):
+    """Training steps.
+
+    Attributes:
+        steps: wall seconds of each measured step, from before the transfer until the device is idle again.
+        warmup: wall seconds of the steps that were left out.
+        phases: seconds per phase and step, everything inside it included.
+        stages: own time of each stage; what a phase holds beyond them is unattributed.
+        losses: name -> value in each measured step.
+        stop_reason: why there are not more steps.
+        backward_whole: why backward could not be divided by stage; empty where it was.
+    """
+
+    steps: Samples
+    warmup: Samples = ()
+    phases: dict[Phase, Samples]
+    stages: tuple[StageSamples, ...]
+    losses: dict[str, Samples] = {}
+    stop_reason: StopReason
+    backward_whole: str = ""
+
+    @model_validator(mode="after")
+    def _one_sample_a_step(self) -> Training:
+        lengths = {len(s.host) for s in self.stages} | {len(s) for s in self.phases.values()}
+        lengths |= {len(s.device) for s in self.stages if s.device is not None}
+        if lengths - {len(self.steps)}:
+            raise ValueError("every stage and phase needs one sample a step")
+        return self
+
+
+class Inference(_Frozen):
+    """One view in eval mode, logits only: wall seconds per batch."""
+
+    runs: Samples
+    warmup: Samples = ()
+
+
+class LossTest(_Frozen):
+    """The criterion alone on fixed parts, seconds per call.
+
+    Attributes:
+        without_graph: forward, nothing recorded for backward.
+        with_graph: forward, recorded.
+        backward: backward of the recorded one.
+    """
+
+    without_graph: Samples
+    with_graph: Samples
+    backward: Samples
+
+
+class Overhead(_Frozen):
+    """What the instrument costs: wall seconds of instrumented and bare steps, pair by pair, in one process."""
+
+    instrumented: Samples
+    bare: Samples
+
+
+class StageMemory(_Frozen):
+    """Highest allocation on the device while a stage ran, in bytes."""
+
+    path: str
+    phase: Phase
+    peak_bytes: int
+
+
+class Memory(_Frozen):
+    """Peak memory.
+
+    Attributes:
+        process_peak_bytes: resident peak of the whole process and run, all that a CPU run can tell.
+        device_peak_bytes: highest allocation on the device in one step.
+        stages: the same per stage, from a step of its own that is not timed.
+    """
+
+    process_peak_bytes: int | None = None
+    device_peak_bytes: int | None = None
+    stages: tuple[StageMemory, ...] = ()
+
+
+class OperatorCount(_Frozen):
+    """What one forward pass of a stage asks of torch.
+
+    Attributes:
+        operators: tensor operators dispatched, children excluded.
+        factorizations: matrices factorised (Cholesky, LU, QR, eigen- or singular value decomposition).
+    """
+
+    path: str
+    operators: int
+    factorizations: int
+
+
+class Note(_Frozen):
+    """Something that a reader of the figures has to know; `code` says which kind, `detail` holds the particulars."""
+
+    code: str
+    detail: str = ""
+
+
+class Claim(_Frozen):
+    """A figure that a quoted source derives from its others, to be held against them.
+
+    Attributes:
+        quantity: what it is a figure of; `paco_prof.analysis.claims` knows how each follows from the rest.
+        text: the source's words.
+        value: the figure as quoted.
+        decimals: digits after the point in the quotation, which bound its rounding.
+        stage: the stage that a share is of.
+        count: batches or epochs that a projection is for.
+    """
+
+    quantity: str
+    text: str
+    value: float
+    decimals: int = 0
+    stage: str = ""
+    count: int = 0
+
+
+class BreakdownRecord(_Frozen):
+    """Where the time of a PaCo-2 training step goes: the result of `paco-prof breakdown`."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["breakdown"] = "breakdown"
+    tool_version: str
+    command: tuple[str, ...] = ()
+    created: str = ""
+    source: Source = Source()
+    workload: Workload
+    environment: Environment | None = None
+    inference: Inference | None = None
+    training: Training | None = None
+    loss_test: LossTest | None = None
+    overhead: Overhead | None = None
+    memory: Memory | None = None
+    operators: tuple[OperatorCount, ...] = ()
+    measuring_seconds: float | None = None
+    notes: tuple[Note, ...] = ()
+    claims: tuple[Claim, ...] = ()

@@ -1,0 +1,1 @@
+"""Summaries of repeated measurements; numpy and scipy only."""

@@ -1,0 +1,108 @@
+"""Records as JSON files: written atomically, read with one clear line about what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from paco_prof.errors import BadRecordError, UsageError
+from paco_prof.records import SCHEMA_VERSION, BreakdownRecord
+
+__all__ = ["check_writable", "read_record", "write_record", "write_text"]
+
+
+def read_record(path: Path) -> BreakdownRecord:
+    """Read a record.
+
+    Raises:
+        BadRecordError: no such file, not JSON, truncated, not a record, or of a newer schema.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise BadRecordError(f"{path} cannot be read: {reason}.") from error
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadRecordError(
+            f"{path} is not complete JSON (line {error.lineno}, column {error.colno}).",
+            "It may have been cut off; run the measurement again.",
+        ) from error
+    _check_schema(path, data)
+    try:
+        return BreakdownRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise BadRecordError(f"{path} is not a valid record: {where}: {first['msg']}.") from error
+
+
+def _check_schema(path: Path, data: Any) -> None:
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int) or data.get("kind") != "breakdown":
+        raise BadRecordError(
+            f"{path} is JSON, but not a paco-prof record.", "Records are what --output of a command writes."
+        )
+    if version > SCHEMA_VERSION:
+        raise BadRecordError(
+            f"{path} has schema {version}; this paco-prof reads up to {SCHEMA_VERSION}.", "Upgrade paco-prof."
+        )
+
+
+def write_record(path: Path, record: BreakdownRecord) -> None:
+    """Write a record atomically: a reader sees the old file or the new one, never half of one."""
+    write_text(path, record.model_dump_json(indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files private; a report is as readable as any other file.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def check_writable(path: Path) -> None:
+    """Find out before measuring whether `path` can be written, leaving everything as it was.
+
+    Raises:
+        UsageError: its folder does not exist, or neither file nor folder lets us write.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} cannot be written: it is a folder.", "Name a file.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: the folder {path.parent} does not exist.", "Create it first.")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", "Name another file.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
