@@ -138,6 +138,7 @@ class Training(_Frozen):
         losses: name -> value in each measured step.
         stop_reason: why there are not more steps.
         backward_whole: why backward could not be divided by stage; empty where it was.
+        other_busy_cores: cores that other processes kept busy meanwhile, on average.
     """
 
     steps: Samples
@@ -147,6 +148,7 @@ class Training(_Frozen):
     losses: dict[str, Samples] = {}
     stop_reason: StopReason
     backward_whole: str = ""
+    other_busy_cores: float | None = None
 
     @model_validator(mode="after")
     def _one_sample_a_step(self) -> Training:

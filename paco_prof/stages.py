@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import Literal, ParamSpec, Protocol, TypeVar
 
 __all__ = ["Phase", "StageListener", "listening", "phase", "stage"]
 
@@ -119,7 +119,7 @@ class stage:
             if listener is None:
                 return function(*args, **kwargs)
             listener.enter(name, (args, kwargs))
-            outputs: Any = None
+            outputs: R | None = None
             try:
                 outputs = function(*args, **kwargs)
                 return outputs

@@ -14,7 +14,7 @@ DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`; `auto` takes an accelerator if there is one.
+    """The torch device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`; `auto` prefers an accelerator.
 
     Raises:
         UsageError: an unknown device, or one that this machine or this torch does not have.

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -23,6 +24,7 @@ from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
 from paco_prof.measure.operators import OperatorCensus
 from paco_prof.measure.pacing import Budget
+from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.records import BreakdownRecord, Environment, Memory, Note, OperatorCount, Workload
@@ -49,11 +51,13 @@ class Plan:
         warmup: training steps to leave out; None finds out when they have stopped getting faster.
         steps: instrumented steps to measure; None goes on until intervals are narrow or the time is up.
         max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
+        trace: where to write a trace of one more step, if anywhere.
     """
 
     warmup: int | None = None
     steps: int | None = None
     max_seconds: float = 60.0
+    trace: Path | None = None
 
 
 class Progress(Protocol):
@@ -179,9 +183,7 @@ class Session:
                 Budget(now, now() + INFERENCE_SHARE * plan.max_seconds, MIN_INFERENCES, MAX_REPEATS), self._tick
             )
         self._progress.begin("warming up")
-        self._training.warm_up(
-            now() + WARMUP_SHARE * plan.max_seconds, plan.warmup, plan.steps is None, self._tick
-        )
+        self._training.warm_up(now() + WARMUP_SHARE * plan.max_seconds, plan.warmup, plan.steps is None, self._tick)
         self._progress.begin("training steps")
         end = self._deadline - LOSS_TEST_SHARE * plan.max_seconds
         self._training.measure(Budget(now, end, plan.steps or MIN_STEPS, plan.steps), self._tick)
@@ -190,6 +192,17 @@ class Session:
             self._loss_alone.measure(Budget(now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS), self._tick)
         self._progress.begin("memory")
         self._memory = measure_memory(self._step.run, self._step.device)
+        if plan.trace is not None:
+            self._progress.begin("tracing a step")
+            self._write_trace(plan.trace)
+
+    def _write_trace(self, path: Path) -> None:
+        """One more step; without its operators where the profiler would choke on them."""
+        operators = sum(count.operators for count in self._operators)
+        with_operators = operators <= MAX_OPERATORS
+        if not with_operators:
+            self._notes.append(Note(code="stages_only_trace", detail=str(operators)))
+        write_trace(path, record_trace(self._step.run, self._clock, with_operators))
 
     def _tick(self) -> None:
         now = self._clock.now()
@@ -216,9 +229,7 @@ def measure_breakdown(
         torch.set_num_threads(workload.threads)
     progress.begin("building the model")
     step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
-    session = Session(
-        step, built, describe_environment(device), plan, clock_for(device), progress, save, command
-    )
+    session = Session(step, built, describe_environment(device), plan, clock_for(device), progress, save, command)
     return session.run()
 
 

@@ -16,6 +16,7 @@ from paco_prof.stages import Phase
 __all__ = ["ROOT", "Owner", "Probe", "Timeline"]
 
 Mark = TypeVar("Mark")
+Reading = TypeVar("Reading", covariant=True)
 Value = TypeVar("Value")
 
 ROOT = ""
@@ -29,10 +30,10 @@ class Owner:
     phase: Phase
 
 
-class Probe(Protocol[Mark]):
+class Probe(Protocol[Reading]):
     """What a cut reads."""
 
-    def read(self, owner: Owner) -> Mark:
+    def read(self, owner: Owner) -> Reading:
         """Take a reading; from here on `owner` is at work."""
         ...
 
@@ -59,6 +60,5 @@ class Timeline(Generic[Mark]):
     def pieces(self, between: Callable[[Mark, Mark], Value]) -> list[tuple[Owner, Value]]:
         """Each stretch's owner and what its two readings make of it."""
         return [
-            (owner, between(mark, after))
-            for (owner, mark), (_, after) in zip(self._cuts, self._cuts[1:], strict=False)
+            (owner, between(mark, after)) for (owner, mark), (_, after) in zip(self._cuts, self._cuts[1:], strict=False)
         ]

@@ -10,6 +10,7 @@ from typing import get_args
 import torch
 
 from paco_prof.measure.clock import Clock, Span
+from paco_prof.measure.neighbours import Neighbours
 from paco_prof.measure.pacing import Budget, is_precise, warm_up
 from paco_prof.measure.timeline import ROOT, Owner, Timeline
 from paco_prof.measure.tracker import StageTracker
@@ -98,6 +99,8 @@ class TrainingTest:
         self._all: list[TimedStep] = []
         self._num_warmup: int | None = None
         self._pairs: list[tuple[float, float]] = []
+        self._other_busy_cores: float | None = None
+        self._neighbours = Neighbours()
         self.stop_reason: StopReason = "as asked"
 
     @property
@@ -107,6 +110,7 @@ class TrainingTest:
 
     def warm_up(self, end: float, asked: int | None, keep_last: bool, tick: Callable[[], None]) -> None:
         """Take steps until they stop getting faster, or as many as asked; `keep_last` lets settled ones count."""
+        self._neighbours = Neighbours()
 
         def take() -> float:
             self._all.append(timed_step(self._run, self._clock))
@@ -127,6 +131,7 @@ class TrainingTest:
             start = self._clock.now()
             self._take_pair()
             pair_seconds = self._clock.now() - start
+            self._other_busy_cores = self._neighbours.busy_cores()
             tick()
 
     def training(self) -> Training | None:
@@ -143,6 +148,7 @@ class TrainingTest:
             losses={name: tuple(step.losses[name] for step in steps) for name in steps[0].losses},
             stop_reason=self.stop_reason,
             backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
+            other_busy_cores=self._other_busy_cores,
         )
 
     def overhead(self) -> Overhead | None:

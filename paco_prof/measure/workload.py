@@ -58,9 +58,7 @@ class TrainingStep:
         device: where the model is.
     """
 
-    def __init__(
-        self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, device: torch.device
-    ) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
         self.model = model
         self.batch = batch
         self.optimizer = optimizer

@@ -63,11 +63,13 @@ class TimmBackbone(nn.Module):
         UsageError: timm does not know the name, cannot build it for that size, or cannot get the weights.
     """
 
+    model: Any
+
     def __init__(self, name: str, pretrained: bool = False, image_size: int = 224) -> None:
         super().__init__()
         self.name = name
         self.model = _create(name, pretrained, image_size)
-        self.num_features: int = self.model.num_features
+        self.num_features = int(self.model.num_features)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Feature map (B, C, H, W) of images (B, 3, height, width).
@@ -137,8 +139,7 @@ def _create(name: str, pretrained: bool, image_size: int) -> nn.Module:
             ) from error
         source = config.hf_hub_id if config is not None and config.hf_hub_id else "its published weights"
         raise UsageError(
-            f"The pretrained weights of {name!r} ({source}) could not be downloaded or loaded: "
-            f"{_first_line(error)}.",
+            f"The pretrained weights of {name!r} ({source}) could not be downloaded or loaded: {_first_line(error)}.",
             "Check the network, or use pretrained=False.",
         ) from error
     return model

@@ -42,9 +42,7 @@ class PaCLoss(nn.Module):
         self.use_semi_hard = use_semi_hard
 
     @stage(PAC)
-    def forward(
-        self, Z1t: Tensor, Z2t: Tensor, matching: Tensor, negatives_pool: Tensor, Sigma_plus: Tensor
-    ) -> Tensor:
+    def forward(self, Z1t: Tensor, Z2t: Tensor, matching: Tensor, negatives_pool: Tensor, Sigma_plus: Tensor) -> Tensor:
         """Mean over anchors of `max(0, d_pos - d_neg + alpha)`; 0 for an empty pool.
 
         The positive itself stands in the shared pool, at exactly d_pos, and so is never strictly farther. Equal
@@ -64,9 +62,7 @@ class PaCLoss(nn.Module):
                 anchor = Z1t[image, part]
                 positive = Z2t[image, matching[image, part]]
                 d_pos = mahalanobis_distance(anchor, positive, Sigma_plus[image])
-                d_negs = torch.stack(
-                    [mahalanobis_distance(anchor, row, Sigma_plus[image]) for row in negatives_pool]
-                )
+                d_negs = torch.stack([mahalanobis_distance(anchor, row, Sigma_plus[image]) for row in negatives_pool])
                 losses.append(torch.relu(d_pos - self._hardest(d_negs, d_pos) + self.alpha))
         return torch.stack(losses).mean()
 
@@ -99,7 +95,8 @@ class SoCLoss(nn.Module):
     @stage(SOC)
     def forward(self, Sigma1: Tensor, Sigma2: Tensor, Sigma_proto: Tensor | None = None) -> Tensor:
         """Mean squared distance between the views' covariances (B, d, d), plus `beta` times that of their mean
-        to the class prototypes (B, d, d) where these are given."""
+        to the class prototypes (B, d, d) where these are given.
+        """
         loss = squared_distance(Sigma1, Sigma2, self.metric).mean()
         if Sigma_proto is None:
             return loss

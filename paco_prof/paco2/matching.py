@@ -23,9 +23,7 @@ def mahalanobis_cost(Z1: Tensor, Z2: Tensor, Sigma_plus: Tensor) -> Tensor:
     """`|| L^-1 (u - v) ||` with `L L^T = Sigma_plus` (B, d, d), for all pairs of parts (B, K, d), as (B, K, K)."""
     num_parts, dim = Z1.shape[1], Z1.shape[2]
     difference = (Z1[:, :, None] - Z2[:, None, :]).reshape(-1, num_parts * num_parts, dim)
-    whitened = torch.linalg.solve_triangular(
-        cholesky_factor(Sigma_plus), difference.transpose(1, 2), upper=False
-    )
+    whitened = torch.linalg.solve_triangular(cholesky_factor(Sigma_plus), difference.transpose(1, 2), upper=False)
     return whitened.norm(dim=1).view(-1, num_parts, num_parts)
 
 

@@ -79,9 +79,7 @@ class PaCoModel(nn.Module):
         self.classifier = nn.Linear(self.backbone.num_features, num_classes)
         self.matcher = HungarianMatcher(warmup_epochs)
         self.prototypes = ClassPrototypes(num_classes, d, proto_momentum) if use_class_proto else None
-        self.criterion = PaCoLoss(
-            lambda_pac, eta_soc, alpha, beta, gamma, metric, use_semi_hard, use_weighted_ce
-        )
+        self.criterion = PaCoLoss(lambda_pac, eta_soc, alpha, beta, gamma, metric, use_semi_hard, use_weighted_ce)
         self.epsilon = epsilon
         self.tau = tau
         self.epoch = 0

@@ -32,7 +32,7 @@ class _SymmetricLog(torch.autograd.Function):
         return (vectors * values.log().unsqueeze(-2)) @ vectors.mT
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         values, vectors = ctx.saved_tensors
         divided = _divided_differences_of_log(values)

@@ -15,17 +15,17 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median and its interval.
+    """The middle of repeated measurements, and an interval for the median.
 
     Attributes:
-        median: in the unit of the samples.
-        low, high: ends of the interval, both samples; equal to the median where there is one sample only.
+        value: the median, or what a caller prefers as the middle, in the unit of the samples.
+        low, high: ends of the interval, both samples; equal to the value where there is one sample only.
         confidence: probability that such an interval holds the true median, at least the one that was asked for
             where there are samples enough (six for 95 %), and the most that the samples allow where there are not.
         num_samples: how many measurements it rests on.
     """
 
-    median: float
+    value: float
     low: float
     high: float
     confidence: float
@@ -33,10 +33,10 @@ class Estimate:
 
     @property
     def relative_half_width(self) -> float | None:
-        """The farther end's distance from the median, over the median; None for one sample or a median of zero."""
-        if self.num_samples < 2 or self.median == 0:
+        """The farther end's distance from the value, over the value; None for one sample or a value of zero."""
+        if self.num_samples < 2 or self.value == 0:
             return None
-        return max(self.high - self.median, self.median - self.low) / abs(self.median)
+        return max(self.high - self.value, self.value - self.low) / abs(self.value)
 
 
 def median_estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -58,7 +58,7 @@ def median_estimate(samples: Sequence[float], confidence: float = CONFIDENCE) ->
     deep_enough = np.flatnonzero(coverage >= confidence)
     depth = int(depths[deep_enough[-1]]) if len(deep_enough) else 1
     return Estimate(
-        median=float(np.median(ordered)),
+        value=float(np.median(ordered)),
         low=float(ordered[depth - 1]),
         high=float(ordered[num - depth]),
         confidence=float(coverage[depth - 1]) if num > 1 else 0.0,

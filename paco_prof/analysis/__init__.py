@@ -1,0 +1,1 @@
+"""From records to views: pure data, no text, no torch."""

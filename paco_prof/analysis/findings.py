@@ -1,0 +1,262 @@
+"""What the numbers of a breakdown say: computed facts, each a small class, worded by `paco_prof.render`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from paco_prof import stages
+from paco_prof.analysis.breakdown import BreakdownView, StageRow
+from paco_prof.records import BreakdownRecord
+from paco_prof.stages import Phase
+from paco_prof.stats.summary import median_estimate
+
+__all__ = [
+    "BusyMachine",
+    "DominantStage",
+    "Finding",
+    "HostBound",
+    "LossAloneReadsLower",
+    "NoisyStages",
+    "NonFiniteLoss",
+    "NothingToContrast",
+    "RepeatedFactorization",
+    "RunEndedEarly",
+    "StagesOnlyTrace",
+    "TrainingOverInference",
+    "UnattributedTime",
+    "UndividedBackward",
+    "find",
+]
+
+NOISE_LIMIT = 0.05
+UNATTRIBUTED_LIMIT = 0.02
+SMALLEST_SHARE = 0.01
+BUSY_CORES = 0.25
+LOWER_BY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class DominantStage:
+    """The stage that takes most.
+
+    Attributes:
+        share: of the step, or of what `BreakdownView.share_of` names.
+        ceiling: the speed-up of the step if that stage were free (Amdahl); None where shares are not of the step.
+    """
+
+    path: str
+    share: float
+    ceiling: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOverInference:
+    """The ratio of a step to an inference, split by stage: the parts add up to the ratio.
+
+    Attributes:
+        parts: (stage, its time over inference's), largest first; stages below 1 % of the step are left out.
+        forward_ratio: the forward pass over inference.
+    """
+
+    ratio: float
+    parts: tuple[tuple[str, float], ...]
+    forward_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossAloneReadsLower:
+    """The loss test against the loss inside the step, forward, in seconds.
+
+    `in_step - without_graph` is `in_step - with_graph` (what the step around it costs: caches, allocator) plus
+    `with_graph - without_graph` (what recording the graph costs). The backward that the test leaves out comes on top.
+    """
+
+    in_step: float
+    with_graph: float
+    without_graph: float
+    backward_in_step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedFactorization:
+    """A stage factorises more matrices per step than there are images, where one an image is all there is."""
+
+    path: str
+    factorizations: int
+    needed: int
+    operators: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostBound:
+    """Stages whose device waited for the host."""
+
+    stages: tuple[tuple[str, tuple[Phase, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyStages:
+    """Stages above 1 % of the step whose interval reaches farther than 5 %, widest first.
+
+    Attributes:
+        stages: (path, relative half-width of its interval).
+        num_steps: steps that were measured.
+    """
+
+    stages: tuple[tuple[str, float], ...]
+    num_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class BusyMachine:
+    """Other processes kept cores busy while steps were measured."""
+
+    cores: float
+    of_cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnattributedTime:
+    """More of the step than 2 % belongs to no stage (or is counted twice, where negative)."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class UndividedBackward:
+    """Backward is reported whole; why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToContrast:
+    """Batch size 1: there are no other images' parts, PaC is zero and its time says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NonFiniteLoss:
+    """Losses that were NaN or infinite, and in how many of the steps."""
+
+    losses: tuple[str, ...]
+    num_steps: int
+    of_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEndedEarly:
+    """The run was interrupted or failed; the figures are of what had been measured until then."""
+
+    code: str
+    detail: str
+    num_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagesOnlyTrace:
+    """The trace leaves the operators out, because there are so many in one forward pass."""
+
+    operators: int
+
+
+Finding = (
+    DominantStage
+    | TrainingOverInference
+    | LossAloneReadsLower
+    | RepeatedFactorization
+    | HostBound
+    | NoisyStages
+    | BusyMachine
+    | UnattributedTime
+    | UndividedBackward
+    | NothingToContrast
+    | NonFiniteLoss
+    | RunEndedEarly
+    | StagesOnlyTrace
+)
+
+
+def find(record: BreakdownRecord, view: BreakdownView | None) -> tuple[Finding, ...]:
+    """All findings, those that question the figures first."""
+    return (*_about_the_run(record, view), *(_about_the_step(record, view) if view else ()))
+
+
+def _about_the_run(record: BreakdownRecord, view: BreakdownView | None) -> Iterator[Finding]:
+    training = record.training
+    num_steps = len(training.steps) if training else 0
+    for note in record.notes:
+        if note.code in ("interrupted", "failed"):
+            yield RunEndedEarly(note.code, note.detail, num_steps)
+        elif note.code == "stages_only_trace":
+            yield StagesOnlyTrace(int(note.detail))
+    if training is None:
+        return
+    broken = {name: [v for v in values if not math.isfinite(v)] for name, values in training.losses.items()}
+    names = tuple(name for name, values in broken.items() if values)
+    if names:
+        yield NonFiniteLoss(names, max(len(broken[name]) for name in names), num_steps)
+    if record.workload.batch_size == 1:
+        yield NothingToContrast()
+    if training.backward_whole:
+        yield UndividedBackward(training.backward_whole)
+    if view is not None and view.share_of == "step":
+        yield from _noise(record, view)
+
+
+def _noise(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
+    training = record.training
+    if training and record.environment and (training.other_busy_cores or 0) > BUSY_CORES:
+        yield BusyMachine(training.other_busy_cores or 0, record.environment.cores)
+    widths = [(row.path, row.total.relative_half_width or 0.0) for row in _large(view) if row.total is not None]
+    wide = sorted((w for w in widths if w[1] > NOISE_LIMIT), key=lambda w: -w[1])
+    if wide:
+        yield NoisyStages(tuple(wide), view.step.num_samples)
+    share = view.unattributed["total"] / view.step.value
+    if abs(share) > UNATTRIBUTED_LIMIT:
+        yield UnattributedTime(share)
+
+
+def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
+    shares = [row for row in view.top_rows if row.share is not None]
+    if shares:
+        first = max(shares, key=lambda row: row.share or 0.0)
+        share = min(first.share or 0.0, 1.0)
+        ceiling = math.inf if share == 1.0 else 1 / (1 - share)
+        yield DominantStage(first.path, share, ceiling if view.share_of == "step" else None)
+    yield from _factorizations(record)
+    if view.inference is not None and view.training_over_inference is not None:
+        inference = view.inference.value
+        parts = sorted(((row.path, row.seconds / inference) for row in _large(view)), key=lambda part: -part[1])
+        yield TrainingOverInference(view.training_over_inference, tuple(parts), view.forward.value / inference)
+    yield from _loss_alone(record, view)
+    bound = tuple((row.path, row.host_bound) for row in view.rows if row.host_bound)
+    if bound:
+        yield HostBound(bound)
+
+
+def _large(view: BreakdownView) -> Iterator[StageRow]:
+    """Top rows above 1 % of the step."""
+    return (row for row in view.top_rows if row.seconds > SMALLEST_SHARE * view.step.value)
+
+
+def _factorizations(record: BreakdownRecord) -> Iterator[Finding]:
+    needed = record.workload.batch_size
+    for count in record.operators:
+        if count.factorizations > 4 * needed:
+            yield RepeatedFactorization(count.path, count.factorizations, needed, count.operators)
+
+
+def _loss_alone(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
+    loss, test = view.row(stages.LOSS), record.loss_test
+    if loss is None or loss.forward is None or test is None:
+        return
+    without_graph = median_estimate(test.without_graph).value
+    if without_graph < (1 - LOWER_BY) * loss.forward.value:
+        yield LossAloneReadsLower(
+            loss.forward.value,
+            median_estimate(test.with_graph).value,
+            without_graph,
+            loss.backward.value if loss.backward else None,
+        )

@@ -1,0 +1,70 @@
+"""The commands put together, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from paco_prof import __version__
+from paco_prof.cli.breakdown import breakdown
+from paco_prof.cli.show import show
+from paco_prof.errors import ExitCode, PacoProfError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="paco-prof",
+    help="Where every millisecond of a PaCo-2 training step goes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(breakdown)
+app.command()(show)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"paco-prof {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Where every millisecond of a PaCo-2 training step goes."""
+
+
+def main() -> None:
+    """Run the command line; every expected error ends in one line on standard error."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        result = app(args=arguments, prog_name="paco-prof", standalone_mode=False)
+    except PacoProfError as error:
+        return _fail(str(error), error.exit_code)
+    except TyperException as error:
+        return _fail(f"{' '.join(error.format_message().split())} See paco-prof --help.", ExitCode.USAGE)
+    except (Abort, KeyboardInterrupt):
+        return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`paco-prof show run.json | head`).
+        sys.stderr.close()
+        return ExitCode.DONE
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"paco-prof: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,108 @@
+"""`paco-prof breakdown`: where a training step's time goes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paco_prof.cli.outputs import Outputs
+from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
+
+__all__ = ["breakdown"]
+
+
+def _auto_or_count(text: str, least: int) -> int | None:
+    """None for `auto`, else a whole number of at least `least`."""
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) < least:
+        raise typer.BadParameter(f"{text!r} is neither auto nor a whole number of {least} or more.")
+    return int(text)
+
+
+def _steps(text: str) -> int | None:
+    return _auto_or_count(text, 1)
+
+
+def _warmup(text: str) -> int | None:
+    return _auto_or_count(text, 0)
+
+
+def breakdown(
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step; each has two views.")] = 8,
+    backbone: Annotated[str, typer.Option(help="A timm model.")] = "resnet50",
+    image_size: Annotated[int, typer.Option(min=1, help="Side of the input in pixels.")] = 224,
+    num_classes: Annotated[int, typer.Option(min=1, help="Classes.")] = 200,
+    parts: Annotated[int, typer.Option("-K", "--parts", min=1, help="Parts per view.")] = 4,
+    window: Annotated[int, typer.Option("-r", "--window", min=1, help="Odd side of a part's window.")] = 5,
+    dim: Annotated[int, typer.Option("-d", "--dim", min=1, help="Dimension that parts are reduced to.")] = 64,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:n]|mps|xpu", help="Where to run.")] = "auto",
+    warmup: Annotated[
+        str, typer.Option(metavar="auto|N", help="Steps to leave out; auto: until they stop getting faster.")
+    ] = "auto",
+    steps: Annotated[
+        str,
+        typer.Option(metavar="auto|N", help="Steps to measure; auto: until intervals are within 5 % or time is up."),
+    ] = "auto",
+    max_seconds: Annotated[float, typer.Option(min=0.001, help="Time for all that is timed.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, data and the order of steps.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a Chrome/Perfetto trace of one more step (.json or .json.gz)."),
+    ] = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> int:
+    """Measure where the time of a PaCo-2 training step goes, forward and backward, stage by stage.
+
+    The model is PaCo-2 in its reference form on any timm backbone; the data are synthetic. On screen: the machine,
+    inference, the loss alone, training, the bottleneck table, and what follows from the numbers.
+
+    Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is
+    shown and written all the same.
+    """
+    plan_warmup, plan_steps = _warmup(warmup), _steps(steps)
+    outputs = Outputs(output, markdown, plot, trace)
+    outputs.check()
+
+    # Imported here, so that --help and bad input need not wait for torch.
+    from paco_prof.cli.progress import BarProgress, SilentProgress
+    from paco_prof.measure.environment import shareable_command
+    from paco_prof.measure.session import Plan, measure_breakdown
+    from paco_prof.records import Workload
+
+    workload = Workload(
+        backbone=backbone,
+        batch_size=batch_size,
+        image_size=image_size,
+        num_classes=num_classes,
+        num_parts=parts,
+        window=window,
+        dim=dim,
+        device=device,
+        seed=seed,
+        threads=threads,
+    )
+    plan = Plan(plan_warmup, plan_steps, max_seconds, trace)
+    command = shareable_command(["paco-prof", *sys.argv[1:]])
+    with SilentProgress() if quiet or no_progress else BarProgress(max_seconds) as progress:
+        outcome = measure_breakdown(workload, plan, progress, outputs.save_record, command)
+    if outcome.record.training is not None or outcome.record.inference is not None:
+        outputs.render(outcome.record, on_screen=not quiet)
+    if isinstance(outcome.error, KeyboardInterrupt):
+        raise InterruptedRunError(
+            "Interrupted; what was measured until then is above."
+            if outcome.record.training is not None
+            else "Interrupted before a training step was measured."
+        )
+    if outcome.error is not None:
+        detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), "")
+        raise MeasurementError(f"The measured code failed: {detail}.")
+    return ExitCode.DONE

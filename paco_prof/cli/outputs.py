@@ -1,0 +1,74 @@
+"""Where a command's results go: the screen, and the files that its options name."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paco_prof.errors import UsageError
+
+if TYPE_CHECKING:
+    from paco_prof.records import BreakdownRecord
+
+__all__ = ["PLOT_SUFFIXES", "Outputs"]
+
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write, each of them optional."""
+
+    record: Path | None = None
+    markdown: Path | None = None
+    plot: Path | None = None
+    trace: Path | None = None
+
+    def check(self) -> None:
+        """Find out before measuring whether all of them can be written.
+
+        Raises:
+            UsageError: one cannot, or two are the same file, or the picture's format is unknown.
+        """
+        from paco_prof.store import check_writable
+
+        paths = [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
+        for path in paths:
+            check_writable(path)
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise UsageError("Two outputs name the same file.", "Give each its own.")
+        if self.plot is not None and self.plot.suffix not in PLOT_SUFFIXES:
+            raise UsageError(f"{self.plot} is not a picture that can be drawn.", "Use .png, .svg or .pdf.")
+
+    def save_record(self, record: BreakdownRecord) -> None:
+        """Write the record, if one was asked for."""
+        from paco_prof.store import write_record
+
+        if self.record is not None:
+            write_record(self.record, record)
+
+    def render(self, record: BreakdownRecord, *, on_screen: bool) -> None:
+        """Print the report and write it in the formats that were asked for."""
+        from paco_prof.render.breakdown_report import breakdown_document
+
+        document = breakdown_document(record)
+        if on_screen:
+            from rich.console import Console
+
+            from paco_prof.render.terminal import to_terminal
+
+            Console(highlight=False, soft_wrap=False).print(to_terminal(document))
+        if self.markdown is not None:
+            from paco_prof.render.markdown import to_markdown
+            from paco_prof.store import write_text
+
+            write_text(self.markdown, to_markdown(document))
+        if self.plot is not None:
+            from paco_prof.render.plot import save_breakdown_plot
+
+            save_breakdown_plot(record, self.plot)
+        for path in (self.markdown, self.plot):
+            if path is not None and on_screen:
+                print(f"Wrote {path}.", file=sys.stderr)

@@ -1,0 +1,77 @@
+"""A run's progress on standard error."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
+
+from paco_prof import units
+
+__all__ = ["BarProgress", "SilentProgress"]
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def __enter__(self) -> SilentProgress:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def begin(self, what: str) -> None:
+        """See `paco_prof.measure.session.Progress.begin`."""
+
+    def update(self, seconds_left: float) -> None:
+        """See `paco_prof.measure.session.Progress.update`."""
+
+
+class _TimeLeft(ProgressColumn):
+    """The time left, as the run itself reckons it: steps are long, and too few to extrapolate from."""
+
+    def render(self, task: Task) -> Text:
+        left = (task.total or 0.0) - task.completed
+        if not task.fields.get("is_timed"):
+            return Text("")
+        return Text(f"{units.duration(left)} left" if left > 0 else "finishing", style="cyan")
+
+
+class BarProgress:
+    """A bar over the seconds that the run may take, with what is being measured and the time left.
+
+    Args:
+        max_seconds: the run's length.
+    """
+
+    def __init__(self, max_seconds: float) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            _TimeLeft(),
+            console=Console(stderr=True),
+            transient=True,
+            # Every redraw takes a core away from what is being measured.
+            auto_refresh=False,
+        )
+        self._task = self._progress.add_task("starting", total=max_seconds, is_timed=False)
+        self._max_seconds = max_seconds
+
+    def __enter__(self) -> BarProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, what: str) -> None:
+        """See `paco_prof.measure.session.Progress.begin`."""
+        self._progress.update(self._task, description=what, refresh=True)
+
+    def update(self, seconds_left: float) -> None:
+        """See `paco_prof.measure.session.Progress.update`."""
+        self._progress.update(self._task, completed=self._max_seconds - seconds_left, is_timed=True, refresh=True)

@@ -1,0 +1,1 @@
+"""Views to text and pictures: pure functions; nothing here prints."""

@@ -1,0 +1,254 @@
+"""The report of a breakdown: the machine, the speed tests, the bottleneck table, the findings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from paco_prof import units
+from paco_prof.analysis.breakdown import PRIORITY_THRESHOLDS, BreakdownView, Priority, StageRow, breakdown_view
+from paco_prof.analysis.claims import CheckedClaim, check_claims
+from paco_prof.analysis.findings import find
+from paco_prof.records import BreakdownRecord, Environment, Training, Workload
+from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
+from paco_prof.render.finding_text import claim_sentence, sentence
+from paco_prof.render.labels import title_of
+from paco_prof.stages import OPTIMIZER
+from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
+
+__all__ = ["breakdown_document"]
+
+LEFT: Literal["left"] = "left"
+
+
+def breakdown_document(record: BreakdownRecord) -> Document:
+    """The whole report of a breakdown record, partial ones included."""
+    view = breakdown_view(record)
+    blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
+    if record.inference or record.training or record.loss_test:
+        blocks += [Heading("Speed"), _speed_table(record, view)]
+    if view is not None and record.training is not None:
+        blocks += [Heading("Bottlenecks"), _bottleneck_table(view)]
+        blocks += [Paragraph(text) for text in _table_notes(record, record.training, view)]
+        if any(row.peak_bytes is not None for row in view.rows):
+            blocks += [Heading("Memory"), _memory_table(view)]
+    found = find(record, view)
+    if found:
+        blocks += [Heading("Findings"), Bullets(tuple(sentence(finding) for finding in found))]
+    claims = check_claims(record)
+    if claims:
+        blocks += [Heading("Do the quoted figures follow from each other?"), _claims_table(claims)]
+        failing = tuple(claim_sentence(c) for c in claims if c.verdict == "does not follow")
+        blocks += [Bullets(failing)] if failing else []
+    if view is not None and record.source.kind == "measured":
+        blocks += [Heading("The instrument"), Paragraph(_overhead(record, view))]
+    return Document(f"paco-prof breakdown: {_subject(record.workload)}", tuple(blocks))
+
+
+def _subject(workload: Workload) -> str:
+    return f"{workload.backbone}, batch {workload.batch_size}, {workload.image_size} px"
+
+
+def _preamble(record: BreakdownRecord) -> list[str]:
+    lines = []
+    if record.source.kind == "quoted":
+        lines.append(f"Quoted, not measured by this tool: {record.source.citation}")
+    if record.environment is not None:
+        lines.append(_machine(record.environment))
+    lines.append(_model(record.workload))
+    return lines
+
+
+def _machine(environment: Environment) -> str:
+    device = environment.accelerator or "CPU"
+    if environment.accelerator_memory_bytes is not None:
+        device += f" ({units.gigabytes(environment.accelerator_memory_bytes)})"
+    memory = f"{environment.memory_bytes / 1e9:.0f} GB"
+    load = "" if environment.load_average is None else f", load {environment.load_average:.1f} before the run"
+    versions = ", ".join(
+        f"{name} {environment.versions[name]}" for name in ("torch", "timm", "python") if name in environment.versions
+    )
+    return (
+        f"Machine: {device} on {environment.system}, {environment.processor}, {environment.cores} cores, "
+        f"{environment.threads} threads, {memory} memory{load}; {versions}."
+    )
+
+
+def _model(workload: Workload) -> str:
+    size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
+    feature_map = ""
+    if workload.feature_map is not None:
+        channels, height, width = workload.feature_map
+        feature_map = f"feature map {channels} x {height} x {width}, "
+    return (
+        f"Model: PaCo-2 (reference form) on {workload.backbone}, {size}{feature_map}K={workload.num_parts}, "
+        f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}; batch "
+        f"{workload.batch_size} x 2 views of {workload.image_size} px, {workload.data} data."
+    )
+
+
+def _speed_table(record: BreakdownRecord, view: BreakdownView | None) -> Table:
+    batch = record.workload.batch_size
+    rows = []
+    if record.inference is not None:
+        rows.append(_speed_row("Inference (one view)", median_estimate(record.inference.runs), batch))
+    if record.loss_test is not None:
+        test = record.loss_test
+        rows.append(_speed_row("Loss alone, forward without a graph", median_estimate(test.without_graph)))
+        rows.append(_speed_row("Loss alone, forward", median_estimate(test.with_graph)))
+        rows.append(_speed_row("Loss alone, backward", median_estimate(test.backward)))
+    if view is not None:
+        rows.append(_speed_row("Training step", view.step, batch, style="strong"))
+        rows.append(_speed_row("Forward", view.forward, depth=1))
+        rows.append(_speed_row("Backward", view.backward, depth=1))
+        optimizer = view.row(OPTIMIZER)
+        if optimizer is not None and optimizer.other is not None:
+            rows.append(_speed_row("Optimizer", optimizer.other, depth=1))
+        if view.training_over_inference is not None:
+            rows.append(Row(("Training / inference", units.ratio(view.training_over_inference), "", "", "")))
+    columns = (Column("", LEFT), Column("ms"), Column("interval"), Column("ms/sample"), Column("samples/s"))
+    return Table(columns, tuple(rows))
+
+
+def _speed_row(title: str, estimate: Estimate, batch: int | None = None, depth: int = 0, style: str = "plain") -> Row:
+    per_sample = (
+        ("", "")
+        if batch is None
+        else (
+            units.milliseconds(estimate.value / batch),
+            units.samples_per_second(batch, estimate.value),
+        )
+    )
+    cells = (title, units.milliseconds(estimate.value), units.interval(estimate.relative_half_width), *per_sample)
+    return Row(cells, depth, "strong" if style == "strong" else "plain")
+
+
+def _bottleneck_table(view: BreakdownView) -> Table:
+    columns = (
+        Column("Component (ms)", LEFT),
+        Column("forward"),
+        Column("backward"),
+        Column("total"),
+        Column("interval"),
+        Column("share"),
+        Column("priority", LEFT),
+    )
+    return Table(columns, (*(_stage_row(row) for row in view.rows), _unattributed_row(view), _step_row(view)))
+
+
+def _stage_row(row: StageRow) -> Row:
+    priority = "" if row.priority is None else str(row.priority)
+    cells = (
+        title_of(row.path, row.calls),
+        _value(row.forward),
+        _value(row.backward),
+        _value(row.total),
+        units.interval(row.total.relative_half_width if row.total else None),
+        units.percent(row.share),
+        priority + (" †" if row.host_bound else ""),
+    )
+    return Row(cells, row.depth, "strong" if row.priority is Priority.CRITICAL and row.depth == 0 else "plain")
+
+
+def _unattributed_row(view: BreakdownView) -> Row:
+    left = view.unattributed
+    share = units.percent(left["total"] / view.step.value) if view.share_of == "step" else units.MISSING
+    cells = (units.milliseconds(left[key]) for key in ("forward", "backward", "total"))
+    return Row(("Unattributed", *cells, "", share, ""), style="total")
+
+
+def _step_row(view: BreakdownView) -> Row:
+    cells = (
+        "Step",
+        _value(view.forward),
+        _value(view.backward),
+        _value(view.step),
+        units.interval(view.step.relative_half_width),
+        units.percent(1.0) if view.share_of == "step" else units.MISSING,
+        "",
+    )
+    return Row(cells, style="total")
+
+
+def _memory_table(view: BreakdownView) -> Table:
+    rows = (
+        Row((title_of(row.path, row.calls), units.gigabytes(row.peak_bytes)), row.depth)
+        for row in view.rows
+        if row.peak_bytes is not None
+    )
+    return Table((Column("Component", LEFT), Column("peak on the device")), tuple(rows))
+
+
+def _value(estimate: Estimate | None) -> str:
+    return units.milliseconds(None if estimate is None else estimate.value)
+
+
+def _table_notes(record: BreakdownRecord, training: Training, view: BreakdownView) -> list[str]:
+    thresholds = ", ".join(f"{name} from {units.percent(least)}" for least, name in PRIORITY_THRESHOLDS)
+    share = (
+        "Shares are of the step."
+        if view.share_of == "step"
+        else "Shares are of the sum of the stages' forward times; backward was not divided by stage."
+    )
+    notes = [f"{share} Priority: {thresholds} of it, Low below. {units.MISSING} is not measured."]
+    if record.source.kind == "measured":
+        notes.append(f"{_intervals(view.step)} {_stopping(training)}")
+    memory = record.memory
+    if memory is not None and memory.device_peak_bytes is not None:
+        notes.append(f"Peak memory on the device: {units.gigabytes(memory.device_peak_bytes)}.")
+    elif memory is not None and memory.process_peak_bytes is not None:
+        notes.append(
+            f"Peak memory: {units.gigabytes(memory.process_peak_bytes)} resident, of the whole process and run; a CPU "
+            "keeps no peaks by stage."
+        )
+    return notes
+
+
+def _intervals(step: Estimate) -> str:
+    if step.num_samples < 2:
+        return "1 step was measured; it has no interval."
+    what = f"Figures are of the typical step: the mean of the middle ones of {step.num_samples}, by duration;"
+    if step.confidence >= CONFIDENCE:
+        return f"{what} intervals are {units.percent(step.confidence)} intervals of the median."
+    return f"{what} intervals are the full range ({units.percent(step.confidence)} confidence for the median)."
+
+
+def _stopping(training: Training) -> str:
+    why = {
+        "settled": "every stage above 1 % of the step has an interval within 5 %",
+        "time is up": "the time was up",
+        "as asked": "as many as were asked for",
+        "interrupted": "the run was interrupted",
+        "failed": "the run failed",
+        "quoted": "quoted",
+    }
+    plural = "s were" if len(training.warmup) != 1 else " was"
+    return f"Stopped because: {why[training.stop_reason]}. {len(training.warmup)} warm-up step{plural} left out."
+
+
+def _overhead(record: BreakdownRecord, view: BreakdownView) -> str:
+    if view.overhead is None:
+        return "The instrument's own cost was not measured."
+    low, high = units.percent(view.overhead.low), units.percent(view.overhead.high)
+    pairs = f"{view.overhead.num_samples} pair{'s' if view.overhead.num_samples != 1 else ''}"
+    spent = "" if record.measuring_seconds is None else f" Measuring took {units.duration(record.measuring_seconds)}."
+    return (
+        f"Instrumented steps took {units.percent(view.overhead.value)} longer than bare ones ({low} to {high}, "
+        f"{pairs}, taken alternately in one process; noise can make it negative).{spent}"
+    )
+
+
+def _claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
+    columns = (Column("claim", LEFT), Column("quoted"), Column("computed"), Column("verdict", LEFT))
+    rows = tuple(
+        Row(
+            (
+                checked.claim.text,
+                units.fixed(checked.claim.value, checked.claim.decimals),
+                units.fixed(checked.computed, checked.claim.decimals),
+                checked.verdict,
+            ),
+            style="strong" if checked.verdict == "does not follow" else "plain",
+        )
+        for checked in claims
+    )
+    return Table(columns, rows)

@@ -1,0 +1,120 @@
+"""Findings in words."""
+
+from __future__ import annotations
+
+from paco_prof import units
+from paco_prof.analysis import findings as f
+from paco_prof.analysis.claims import CheckedClaim
+from paco_prof.render.labels import plain_title
+
+__all__ = ["sentence"]
+
+
+def sentence(finding: f.Finding) -> str:
+    """One finding as a sentence or three: what is so, and what to do about it where something can be done."""
+    match finding:
+        case f.DominantStage():
+            return _dominant(finding)
+        case f.TrainingOverInference():
+            return _training_over_inference(finding)
+        case f.LossAloneReadsLower():
+            return _loss_alone(finding)
+        case f.RepeatedFactorization(path, factorizations, needed, operators):
+            return (
+                f"{plain_title(path)} factorises {units.count(factorizations)} matrices in one forward pass, where "
+                f"{units.count(needed)}, one per image, hold all there is to know; with what surrounds them these are "
+                f"{units.count(operators)} tensor operators, and backward visits each of them again."
+            )
+        case f.HostBound(bound):
+            names = ", ".join(f"{plain_title(path)} ({', '.join(phases)})" for path, phases in bound)
+            return f"Launch-bound (†): the device waits for the host in {names}; fewer, larger operators would help."
+        case f.NoisyStages(noisy, num_steps):
+            worst = ", ".join(f"{plain_title(path)} {units.interval(width)}" for path, width in noisy[:3])
+            return (
+                f"Noise: after {num_steps} step{'s' if num_steps != 1 else ''} the intervals of {len(noisy)} stage"
+                f"{'s' if len(noisy) != 1 else ''} above 1 % of the step still reach farther than 5 % ({worst}); a "
+                "larger --max-seconds or a quieter machine narrows them."
+            )
+        case f.BusyMachine(cores, of_cores):
+            return (
+                f"Other processes kept {cores:.1f} of {of_cores} cores busy while steps were measured; the figures "
+                "are too high. Measure again on a quiet machine."
+            )
+        case f.UnattributedTime(share):
+            direction = "belongs to no stage" if share > 0 else "is held by more than one row"
+            return (
+                f"{units.percent(abs(share))} of the step {direction}; medians of noisy rows need not add up, and "
+                "code between the stages is nobody's."
+            )
+        case f.UndividedBackward(reason):
+            return f"Backward is reported whole: {reason}."
+        case f.NothingToContrast():
+            return (
+                "Batch size 1: there are no other images, so the negatives pool is empty and PaC is 0; use "
+                "--batch-size 2 or more for figures that mean something."
+            )
+        case f.NonFiniteLoss(losses, num_steps, of_steps):
+            return (
+                f"Non-finite loss: {', '.join(losses)} {'was' if len(losses) == 1 else 'were'} NaN or infinite in "
+                f"{num_steps} of {of_steps} steps. The times are measured all the same; the training they belong to "
+                "learns nothing."
+            )
+        case f.StagesOnlyTrace(operators):
+            return (
+                f"The trace holds stages only: with {units.count(operators)} operators in a forward pass, a trace of "
+                "all of them would take gigabytes."
+            )
+        case f.RunEndedEarly(code, detail, num_steps):
+            why = f"failed ({detail})" if code == "failed" else "was interrupted"
+            steps = f"{num_steps} measured step{'s' if num_steps != 1 else ''}"
+            return f"The run {why}; what follows rests on the {steps} until then."
+
+
+def _dominant(finding: f.DominantStage) -> str:
+    title, share = plain_title(finding.path), units.percent(finding.share)
+    if finding.ceiling is None:
+        return (
+            f"{title} dominates with {share} of the forward stages; what it takes of backward is not known, so there is "
+            "no ceiling to compute for the step."
+        )
+    return (
+        f"{title} dominates with {share} of the step; if it cost nothing, the step would be "
+        f"{units.ratio(finding.ceiling)} faster, and never more (Amdahl)."
+    )
+
+
+def _training_over_inference(finding: f.TrainingOverInference) -> str:
+    parts = " + ".join(f"{plain_title(path)} {units.ratio(part)}" for path, part in finding.parts)
+    return (
+        f"A training step takes {units.ratio(finding.ratio)} as long as inference on the same images: {parts}"
+        f"{', and the rest' if parts else ''}. The forward pass alone is {units.ratio(finding.forward_ratio)}."
+    )
+
+
+def _loss_alone(finding: f.LossAloneReadsLower) -> str:
+    ms = units.milliseconds
+    recording = finding.with_graph - finding.without_graph
+    around = finding.in_step - finding.with_graph
+    backward = (
+        ""
+        if finding.backward_in_step is None
+        else f" No loss test shows its backward: {ms(finding.backward_in_step)} ms in the step."
+    )
+    direction = "more" if around >= 0 else "less"
+    return (
+        f"The loss alone reads {ms(finding.without_graph)} ms without a graph, its forward inside the step "
+        f"{ms(finding.in_step)} ms: recording the graph for backward takes {ms(recording)} ms, and the step around it "
+        f"(caches, allocator, noise) {ms(abs(around))} ms {direction}.{backward}"
+    )
+
+
+def claim_sentence(checked: CheckedClaim) -> str:
+    """Why a quoted figure does not follow."""
+    claim = checked.claim
+    quoted, computed = units.fixed(claim.value, claim.decimals), units.fixed(checked.computed, claim.decimals)
+    text = f"“{claim.text}”: quoted {quoted}, but {checked.basis} gives {computed}"
+    if checked.instead:
+        text += f"; {quoted} is {checked.instead}"
+    if checked.implied_step is not None:
+        text += f"; {quoted} belongs to {checked.implied_step:.2f} s a batch"
+    return text + "."

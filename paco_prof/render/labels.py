@@ -1,0 +1,40 @@
+"""What stages are called in reports: the analysis's names, and plain ones for the stages that it left out."""
+
+from __future__ import annotations
+
+from paco_prof import stages
+
+__all__ = ["plain_title", "title_of"]
+
+_TITLES = {
+    stages.LOSS: "Loss Computation",
+    f"{stages.LOSS}/{stages.CE}": "Cross-Entropy (CE)",
+    f"{stages.LOSS}/{stages.PAC}": "Part Contrast (PaC)",
+    f"{stages.LOSS}/{stages.SOC}": "Consistency (SoC)",
+    stages.BACKBONE: "Backbone",
+    stages.PART_SAMPLING: "Part Sampling",
+    stages.MATCHING: "Hungarian Matching",
+    stages.COVARIANCE: "Covariance Computation",
+    stages.NEGATIVES_POOL: "Negatives Pool Creation",
+    stages.DIM_REDUCTION: "Dimension Reduction",
+    stages.CLASSIFIER: "Classifier",
+    stages.PROTOTYPES: "Class Prototypes",
+    stages.TRANSFER: "Host-to-Device Transfer",
+    stages.ZERO_GRAD: "Zero Gradients",
+    stages.AUTOGRAD: "Autograd Set-up",
+    stages.GRAPH_RELEASE: "Autograd Graph Release",
+    stages.OPTIMIZER: "Optimizer Step",
+    "backward": "Backward, Not Divided",
+}
+# Only these two carry their number of calls, as in the analysis.
+_COUNTED = {stages.BACKBONE: "{title} ({calls}x forward)", stages.PART_SAMPLING: "{title} ({calls}x)"}
+
+
+def plain_title(path: str) -> str:
+    """A stage's name in a sentence; a stage that is not ours keeps its own."""
+    return _TITLES.get(path, path)
+
+
+def title_of(path: str, calls: int) -> str:
+    """A stage's name in a table."""
+    return _COUNTED.get(path, "{title}").format(title=plain_title(path), calls=calls)

@@ -1,0 +1,107 @@
+"""The picture of a breakdown: a bar a stage, forward and backward stacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+from paco_prof import units
+from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
+from paco_prof.errors import UsageError
+from paco_prof.records import BreakdownRecord
+from paco_prof.render.labels import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["breakdown_figure", "save_breakdown_plot"]
+
+# Okabe and Ito's palette, told apart by colour-blind readers; the hatches tell them apart in grey print.
+PHASES = (
+    ("forward", "#0072B2", ""),
+    ("backward", "#E69F00", "///"),
+    ("other", "#999999", "..."),
+)
+PHASE_TITLES = {"forward": "forward", "backward": "backward", "other": "neither (optimizer, ...)"}
+
+
+def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
+    """Draw a record and write it in the format of the file's name.
+
+    Raises:
+        UsageError: there are no training steps to draw, or the file cannot be written.
+    """
+    view = breakdown_view(record)
+    if view is None:
+        raise UsageError(f"{path} is not drawn: the record holds no training step.")
+    subject = f"{record.workload.backbone}, batch {record.workload.batch_size}, {record.workload.image_size} px"
+    figure = breakdown_figure(view, subject, record.source.kind == "quoted")
+    try:
+        # The date would make every file another one.
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+        figure.savefig(path, dpi=160, metadata=metadata)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def breakdown_figure(view: BreakdownView, subject: str, is_quoted: bool = False) -> Figure:
+    """Horizontal stacked bars, the longest stage on top, what belongs to none last; no display is needed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = sorted(view.top_rows, key=lambda row: -row.seconds)
+    with matplotlib.rc_context({"font.size": 11, "hatch.linewidth": 0.8, "svg.hashsalt": "paco-prof"}):
+        figure = Figure(figsize=(9, 1.6 + 0.36 * len(rows)), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        _draw_bars(axes, rows)
+        _label_bars(axes, view, rows)
+        axes.set_title(_title(view, subject, is_quoted), loc="left", fontsize=12)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.set_xlabel("milliseconds per training step")
+        axes.legend(loc="lower right", frameon=False)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+    return figure
+
+
+def _title(view: BreakdownView, subject: str, is_quoted: bool) -> str:
+    quoted = " (quoted)" if is_quoted else ""
+    return f"PaCo-2 training step{quoted}, {subject}: {units.milliseconds(view.step.value)} ms"
+
+
+def _draw_bars(axes: Axes, rows: list[StageRow]) -> None:
+    positions = range(len(rows))
+    left = [0.0] * len(rows)
+    for phase, colour, hatch in PHASES:
+        estimates = [getattr(row, phase) for row in rows]
+        widths = [0.0 if estimate is None else estimate.value * 1e3 for estimate in estimates]
+        if any(widths):
+            axes.barh(
+                positions,
+                widths,
+                left=left,
+                height=0.72,
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0.0,
+                label=PHASE_TITLES[phase],
+            )
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.set_yticks(positions, [title_of(row.path, row.calls) for row in rows])
+
+
+def _label_bars(axes: Axes, view: BreakdownView, rows: list[StageRow]) -> None:
+    """Time and share at the end of each bar: the small ones cannot be read off the axis."""
+    longest = max((row.seconds for row in rows), default=0.0) * 1e3
+    axes.set_xlim(0, longest * 1.3 or 1.0)
+    for position, row in enumerate(rows):
+        text = f"{units.milliseconds(row.seconds)} ms · {units.percent(row.share)}"
+        axes.text(row.seconds * 1e3 + longest * 0.01, position, text, va="center", fontsize=10)

@@ -1,0 +1,59 @@
+"""A document on the terminal, through Rich."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from paco_prof.render.document import Block, Bullets, Document, Heading, Paragraph, Table
+
+__all__ = ["to_terminal"]
+
+STYLES = {"plain": "", "strong": "bold", "total": "bold", "faint": "dim"}
+
+
+def to_terminal(document: Document) -> RenderableType:
+    """The document as a Rich renderable. Cells are text, never markup: `[loss/pac]` stays what it is."""
+    return Group(Text(document.title, style="bold"), *(_block(block) for block in document.blocks))
+
+
+def _block(block: Block) -> RenderableType:
+    match block:
+        case Heading(text):
+            return Padding(Rule(Text(text, style="bold"), align="left", characters="─"), (1, 0, 0, 0))
+        case Paragraph(text):
+            return Text(text)
+        case Bullets(items):
+            return _bullets(items)
+        case Table():
+            return _table(block)
+
+
+def _bullets(items: tuple[str, ...]) -> RenderableType:
+    grid = RichTable.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for item in items:
+        grid.add_row(Text("•"), Text(item))
+    return grid
+
+
+def _table(table: Table) -> RenderableType:
+    rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    for column in table.columns:
+        # The first column gives way where the terminal is narrow; a broken number cannot be read.
+        first = column is table.columns[0]
+        rich_table.add_column(
+            Text(column.title), justify=column.align, no_wrap=not first, overflow="fold" if first else "ellipsis"
+        )
+    for index, row in enumerate(table.rows):
+        if row.style == "total" and (index == 0 or table.rows[index - 1].style != "total"):
+            rich_table.add_section()
+        first_cell, *others = row.cells
+        cells = [Text("  " * row.depth + first_cell), *(Text(cell) for cell in others)]
+        rich_table.add_row(*cells, style=STYLES[row.style])
+    return rich_table

@@ -1,0 +1,97 @@
+"""Seconds and bytes inside, people's units outside: the only place that turns a number into text."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = [
+    "MISSING",
+    "count",
+    "duration",
+    "fixed",
+    "gigabytes",
+    "interval",
+    "milliseconds",
+    "percent",
+    "rate",
+    "ratio",
+    "samples_per_second",
+]
+
+MISSING = "–"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """`4,972`, `49.7`, `4.97`: a time in milliseconds, to about three digits, without the unit."""
+    if seconds is None:
+        return MISSING
+    return _digits(seconds * 1e3)
+
+
+def rate(value: float) -> str:
+    """`354`, `18.2`, `0.60`: a rate to about three digits."""
+    return _digits(value)
+
+
+def samples_per_second(samples: int, seconds: float) -> str:
+    """Throughput of a batch."""
+    return rate(samples / seconds) if seconds > 0 else MISSING
+
+
+def percent(share: float | None) -> str:
+    """`94.1 %` of a whole; `<0.1 %` where something would look like nothing."""
+    if share is None:
+        return MISSING
+    if 0 < abs(share) < 0.0005:
+        return "<0.1 %" if share > 0 else ">-0.1 %"
+    return f"{_sign(share * 100, 1)} %"
+
+
+def interval(relative_half_width: float | None) -> str:
+    """`±2.1 %`: how far an interval reaches to its farther side."""
+    return MISSING if relative_half_width is None else f"±{relative_half_width * 100:.1f} %"
+
+
+def ratio(value: float) -> str:
+    """`15.9x`, `587x`."""
+    if math.isinf(value):
+        return "infinitely"
+    return f"{value:,.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 2 else f"{value:.2f}x"
+
+
+def count(number: int) -> str:
+    """`14,368`."""
+    return f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `77 s`, `12 min`, `3 h 05 min`: a time that somebody waits."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 180:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def gigabytes(number: int | None) -> str:
+    """`2.86 GB` (10^9 bytes), megabytes below one tenth of that."""
+    if number is None:
+        return MISSING
+    return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with that many digits after the point, `221.1`."""
+    return f"{value:,.{decimals}f}"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    return _sign(value, 0 if size >= 100 else 1 if size >= 10 else 2)
+
+
+def _sign(value: float, decimals: int) -> str:
+    """Fixed digits; a rounded-away minus sign does not stay behind."""
+    text = f"{value:,.{decimals}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.,") else text
