@@ -18,7 +18,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="paco-prof",
     help="Where every millisecond of a PaCo-2 training step goes.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -51,17 +50,20 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
     try:
-        result = app(args=arguments, prog_name="paco-prof", standalone_mode=False)
+        result = app(args=arguments or ["--help"], prog_name="paco-prof", standalone_mode=False)
     except PacoProfError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
-        return _fail(f"{' '.join(error.format_message().split())} See paco-prof --help.", ExitCode.USAGE)
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _fail(f"{message}. See paco-prof --help.", ExitCode.USAGE)
     except (Abort, KeyboardInterrupt):
-        return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
+        result = ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough (`paco-prof show run.json | head`).
         sys.stderr.close()
         return ExitCode.DONE
+    if result == ExitCode.INTERRUPTED:
+        return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.DONE
 
 

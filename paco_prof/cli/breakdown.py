@@ -14,21 +14,13 @@ from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
 __all__ = ["breakdown"]
 
 
-def _auto_or_count(text: str, least: int) -> int | None:
+def _auto_or_count(option: str, text: str, least: int) -> int | None:
     """None for `auto`, else a whole number of at least `least`."""
     if text == "auto":
         return None
     if not text.isascii() or not text.isdecimal() or int(text) < least:
-        raise typer.BadParameter(f"{text!r} is neither auto nor a whole number of {least} or more.")
+        raise typer.BadParameter(f"{text!r} is neither auto nor a whole number from {least}.", param_hint=option)
     return int(text)
-
-
-def _steps(text: str) -> int | None:
-    return _auto_or_count(text, 1)
-
-
-def _warmup(text: str) -> int | None:
-    return _auto_or_count(text, 0)
 
 
 def breakdown(
@@ -68,7 +60,7 @@ def breakdown(
     Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is
     shown and written all the same.
     """
-    plan_warmup, plan_steps = _warmup(warmup), _steps(steps)
+    plan_warmup, plan_steps = _auto_or_count("--warmup", warmup, 0), _auto_or_count("--steps", steps, 1)
     outputs = Outputs(output, markdown, plot, trace)
     outputs.check()
 

@@ -46,13 +46,15 @@ class BarProgress:
     """
 
     def __init__(self, max_seconds: float) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             _TimeLeft(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
             # Every redraw takes a core away from what is being measured.
             auto_refresh=False,
         )

@@ -136,15 +136,16 @@ class TrainingTest:
 
     def training(self) -> Training | None:
         """The record of the steps so far; None before the first."""
-        steps = self.steps
+        # A run that ended inside its warm-up has its last step to show, which is better than nothing.
+        steps = self.steps or self._all[-1:]
         if not steps:
             return None
         owners = {owner for step in steps for owner in step.spans if owner.path != ROOT}
         return Training(
             steps=tuple(step.seconds for step in steps),
-            warmup=tuple(step.seconds for step in self._all[: self._num_warmup]),
+            warmup=tuple(step.seconds for step in self._all[: -len(steps)]),
             phases={phase: tuple(_phase_seconds(step, phase) for step in steps) for phase in get_args(Phase)},
-            stages=tuple(self._samples(owner) for owner in sorted(owners, key=lambda o: (o.path, o.phase))),
+            stages=tuple(self._samples(owner, steps) for owner in sorted(owners, key=lambda o: (o.path, o.phase))),
             losses={name: tuple(step.losses[name] for step in steps) for name in steps[0].losses},
             stop_reason=self.stop_reason,
             backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
@@ -176,13 +177,13 @@ class TrainingTest:
         series = [[_seconds(step.spans.get(owner)) for step in steps] for owner in owners]
         return all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
 
-    def _samples(self, owner: Owner) -> StageSamples:
+    def _samples(self, owner: Owner, steps: list[TimedStep]) -> StageSamples:
         # A stage that a step never entered took no time in it.
-        spans = [step.spans.get(owner, Span(0.0, 0.0)) for step in self.steps]
+        spans = [step.spans.get(owner, Span(0.0, 0.0)) for step in steps]
         return StageSamples(
             path=owner.path,
             phase=owner.phase,
-            calls=max(step.calls.get(owner, 1) for step in self.steps),
+            calls=max(step.calls.get(owner, 1) for step in steps),
             host=tuple(span.host for span in spans),
             device=tuple(span.device for span in spans) if self._clock.is_asynchronous else None,
         )

@@ -66,8 +66,9 @@ def sentence(finding: f.Finding) -> str:
             )
         case f.RunEndedEarly(code, detail, num_steps):
             why = f"failed ({detail})" if code == "failed" else "was interrupted"
-            steps = f"{num_steps} measured step{'s' if num_steps != 1 else ''}"
-            return f"The run {why}; what follows rests on the {steps} until then."
+            if num_steps == 0:
+                return f"The run {why} before a training step was over."
+            return f"The run {why}; the table rests on {num_steps} step{'s' if num_steps != 1 else ''} until then."
 
 
 def _dominant(finding: f.DominantStage) -> str:
