@@ -126,7 +126,11 @@ def _create(name: str, pretrained: bool, image_size: int) -> nn.Module:
             f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them.",
         )
     settings: dict[str, Any] = {"num_classes": 0, "pretrained": pretrained}
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    try:
+        config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    except RuntimeError as error:
+        tags = ", ".join(timm.list_pretrained(f"{base_name}.*"))
+        raise UsageError(f"timm has no pretrained weights named {name!r}.", f"Use {base_name} or {tags}.") from error
     if config is not None and config.fixed_input_size:
         settings["img_size"] = image_size
     try:

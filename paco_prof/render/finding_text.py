@@ -75,8 +75,8 @@ def _dominant(finding: f.DominantStage) -> str:
     title, share = plain_title(finding.path), units.percent(finding.share)
     if finding.ceiling is None:
         return (
-            f"{title} dominates with {share} of the forward stages; what it takes of backward is not known, so there is "
-            "no ceiling to compute for the step."
+            f"{title} dominates with {share} of the forward stages; what it takes of backward is not known, so there "
+            "is no ceiling to compute for the step."
         )
     return (
         f"{title} dominates with {share} of the step; if it cost nothing, the step would be "

@@ -1,0 +1,40 @@
+"""What a record says about the machine, and what it must not say."""
+
+import getpass
+import socket
+
+import pytest
+import torch
+
+from paco_prof.measure.environment import describe_environment, scrub, shareable_command
+
+
+def test_the_machine_is_described_without_naming_it() -> None:
+    environment = describe_environment(torch.device("cpu"))
+    text = environment.model_dump_json()
+    assert environment.cores >= 1
+    assert environment.memory_bytes > 1e8
+    assert environment.versions["torch"] == torch.__version__
+    assert socket.gethostname() not in text
+    assert f"/{getpass.getuser()}" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("/home/ada/runs/run.json", "run.json"),
+        ("--output=/home/ada/run.json", "--output=run.json"),
+        ("failed in /home/ada/model.py, line 3", "failed in model.py, line 3"),
+        (r"C:\Users\ada\run.json", "run.json"),
+        ("reports/run.json", "reports/run.json"),
+        ("a/b ratio of 1/2", "a/b ratio of 1/2"),
+        ("../run.json", "../run.json"),
+    ],
+)
+def test_absolute_paths_lose_their_folders(text: str, scrubbed: str) -> None:
+    assert scrub(text) == scrubbed
+
+
+def test_a_command_is_kept_as_it_was_typed_but_for_folders() -> None:
+    command = ["paco-prof", "breakdown", "-K", "3", "--output", "/tmp/x/run.json"]
+    assert shareable_command(command) == ("paco-prof", "breakdown", "-K", "3", "--output", "run.json")

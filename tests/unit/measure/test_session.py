@@ -1,0 +1,198 @@
+"""A whole run on a tiny model: what the record holds, and what survives when it ends early."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from paco_prof.analysis.breakdown import breakdown_view
+from paco_prof.errors import UsageError
+from paco_prof.measure.clock import HostClock
+from paco_prof.measure.environment import describe_environment
+from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
+from paco_prof.measure.workload import TrainingStep, build_step
+from paco_prof.records import BreakdownRecord, Workload
+
+TINY = Workload(
+    backbone="test_resnet", batch_size=2, image_size=96, num_classes=5, num_parts=3, window=3, dim=8, threads=1
+)
+CPU = torch.device("cpu")
+
+
+class Quiet:
+    """Shows no progress, and calls back at the beginning of a part."""
+
+    def __init__(self, on_begin: Callable[[str], None] = lambda what: None) -> None:
+        self.begin = on_begin
+
+    def update(self, seconds_left: float) -> None:
+        assert seconds_left >= 0
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def record() -> BreakdownRecord:
+    outcome = measure_breakdown(TINY, Plan(warmup=1, steps=3, max_seconds=2.0), Quiet(), lambda record: None)
+    assert outcome.error is None
+    return outcome.record
+
+
+def session(step: TrainingStep, built: Workload, quiet: Quiet, saved: list[BreakdownRecord]) -> Session:
+    plan = Plan(warmup=0, steps=3, max_seconds=1.0)
+    return Session(step, built, describe_environment(CPU), plan, HostClock(), quiet, saved.append)
+
+
+def test_every_stage_of_a_step_is_there(record: BreakdownRecord) -> None:
+    assert record.training is not None
+    assert {(s.path, s.phase) for s in record.training.stages} >= {
+        ("transfer", "other"),
+        ("zero_grad", "other"),
+        ("backbone", "forward"),
+        ("backbone", "backward"),
+        ("classifier", "forward"),
+        ("classifier", "backward"),
+        ("part_sampling", "forward"),
+        ("part_sampling", "backward"),
+        ("dim_reduction", "forward"),
+        ("dim_reduction", "backward"),
+        ("covariance", "forward"),
+        ("covariance", "backward"),
+        ("matching", "forward"),
+        ("negatives_pool", "forward"),
+        ("negatives_pool", "backward"),
+        ("prototypes", "forward"),
+        ("loss/ce", "forward"),
+        ("loss/ce", "backward"),
+        ("loss/pac", "forward"),
+        ("loss/pac", "backward"),
+        ("loss/soc", "forward"),
+        ("loss/soc", "backward"),
+        ("autograd", "backward"),
+        ("graph_release", "other"),
+        ("optimizer", "other"),
+    }
+
+
+def test_as_many_steps_as_asked_each_with_a_bare_twin(record: BreakdownRecord) -> None:
+    assert record.training is not None
+    assert record.overhead is not None
+    assert len(record.training.steps) == len(record.overhead.bare) == 3
+    assert len(record.training.warmup) == 1
+    assert record.training.stop_reason == "as asked"
+
+
+def test_phases_add_up_to_the_step(record: BreakdownRecord) -> None:
+    assert record.training is not None
+    for index, seconds in enumerate(record.training.steps):
+        held = sum(samples[index] for samples in record.training.phases.values())
+        # What is missing is the few lines outside of the first and the last cut.
+        assert held <= seconds
+        assert held == pytest.approx(seconds, rel=0.02, abs=2e-3)
+
+
+def test_factorisations_are_counted_one_a_distance(record: BreakdownRecord) -> None:
+    """6 anchors against a pool of 2 * 1 * 2 * 3 rows and one positive each."""
+    counts = {count.path: count.factorizations for count in record.operators}
+    assert counts["loss/pac"] == 6 * (12 + 1)
+    assert counts["backbone"] == 0
+
+
+def test_the_model_is_described_as_built(record: BreakdownRecord) -> None:
+    assert record.workload.feature_map == (96, 3, 3)
+    assert record.workload.num_parameters is not None
+    assert record.workload.num_parameters > 372_688
+
+
+def test_an_interruption_keeps_what_was_measured() -> None:
+    saved: list[BreakdownRecord] = []
+
+    def interrupt(what: str) -> None:
+        if what == "the loss alone":
+            raise KeyboardInterrupt
+
+    step, built = build_step(TINY, CPU)
+    outcome = session(step, built, Quiet(interrupt), saved).run()
+    assert isinstance(outcome.error, KeyboardInterrupt)
+    assert outcome.record.training is not None
+    assert len(outcome.record.training.steps) == 3
+    assert outcome.record.loss_test is None
+    assert [note.code for note in outcome.record.notes] == ["interrupted"]
+    assert saved[-1] == outcome.record
+
+
+def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:
+    """The third training step's optimizer runs out of memory, say."""
+    step, built = build_step(TINY, CPU)
+    calls = 0
+    take = step.optimizer.step
+
+    def fail_later(*args: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise RuntimeError("planted failure in /home/somebody/model.py")
+        take()
+
+    step.optimizer.step = fail_later  # type: ignore[method-assign]
+    outcome: Outcome = session(step, built, Quiet(), []).run()
+    assert isinstance(outcome.error, RuntimeError)
+    assert outcome.record.training is not None
+    assert outcome.record.training.stop_reason == "failed"
+    assert 1 <= len(outcome.record.training.steps) <= 3
+    assert outcome.record.notes[0].detail == "RuntimeError: planted failure in model.py"
+
+
+def test_a_loss_that_is_not_a_number_is_measured_all_the_same() -> None:
+    step, built = build_step(TINY, CPU)
+    with torch.no_grad():
+        next(step.model.get_submodule("backbone").parameters()).fill_(math.nan)
+    outcome = session(step, built, Quiet(), []).run()
+    assert outcome.error is None
+    assert outcome.record.training is not None
+    assert all(math.isnan(value) for value in outcome.record.training.losses["total"])
+    assert breakdown_view(outcome.record) is not None
+
+
+def test_batch_size_one_runs_and_its_pac_is_zero() -> None:
+    step, built = build_step(TINY.model_copy(update={"batch_size": 1}), CPU)
+    outcome = session(step, built, Quiet(), []).run()
+    assert outcome.error is None
+    assert outcome.record.training is not None
+    assert set(outcome.record.training.losses["pac"]) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_parts": 10}, "K=10 parts do not fit on the feature map of test_resnet at 96 px: 3 x 3 = 9 pixels"),
+        ({"window": 4}, "r=4"),
+        ({"backbone": "test_resnett"}, "Did you mean test_resnet"),
+        ({"backbone": "test_vit", "image_size": 7}, "7 px"),
+    ],
+)
+def test_what_cannot_be_built_is_said_before_anything_is_measured(change: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        build_step(TINY.model_copy(update=change), CPU)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_a_gpu_both_clocks_and_the_allocator_are_read() -> None:
+    workload = TINY.model_copy(update={"device": "cuda", "threads": None})
+    outcome = measure_breakdown(workload, Plan(warmup=2, steps=3, max_seconds=5.0), Quiet(), lambda record: None)
+    assert outcome.error is None
+    training, memory = outcome.record.training, outcome.record.memory
+    assert training is not None
+    assert memory is not None
+    assert all(samples.device is not None and None not in samples.device for samples in training.stages)
+    assert {stage.path for stage in memory.stages} >= {"backbone", "loss", "loss/pac", "optimizer"}
