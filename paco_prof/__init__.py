@@ -1,3 +1,40 @@
-"""paco-prof: where every millisecond of a PaCo-2 training step goes."""
+"""paco-prof: where every millisecond of a PaCo-2 training step goes.
+
+Public names are imported when they are first used, so that `import paco_prof`, the command's help and everything that
+only reads records never wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paco_prof.analysis.frame import samples_frame
+    from paco_prof.paco2 import PaCoLoss, PaCoModel
+    from paco_prof.records import BreakdownRecord
+    from paco_prof.stages import stage
+    from paco_prof.store import read_record
 
 __version__ = "0.1.0"
+
+__all__ = ["BreakdownRecord", "PaCoLoss", "PaCoModel", "__version__", "read_record", "samples_frame", "stage"]
+
+_HOMES = {
+    "BreakdownRecord": "paco_prof.records",
+    "PaCoLoss": "paco_prof.paco2",
+    "PaCoModel": "paco_prof.paco2",
+    "read_record": "paco_prof.store",
+    "samples_frame": "paco_prof.analysis.frame",
+    "stage": "paco_prof.stages",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,58 @@
+# Everything runs in .venv, which the first target that needs it sets up.
+
+PYTHON ?= python3
+# One version of torch for all, so that figures are comparable. It is installed first and on its own: a build that
+# pip finds locally (a CPU one, say) is then kept by everything that needs torch.
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+
+.PHONY: help breakdown test lint types contracts bench reports wheel clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+breakdown: $(RUN) ## the main job: where a ResNet-50 step of batch 8 spends its time
+	$(BIN)/paco-prof breakdown --batch-size 8
+
+test: $(DEV) ## unit, integration and golden tests
+	$(BIN)/pytest
+
+lint: $(DEV) ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV) ## static types
+	$(BIN)/mypy
+
+contracts: $(DEV) ## who may import whom
+	$(BIN)/lint-imports
+
+bench: $(DEV) ## speed targets; figures go to reports/ (12 minutes, 11 GB for torch.profiler's part)
+	$(BIN)/python tests/benchmarks/run.py
+
+reports: $(RUN) ## measure reports/ anew
+	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
+		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
+
+wheel: $(DEV) ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "paco-prof needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@

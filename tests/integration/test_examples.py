@@ -1,0 +1,22 @@
+"""The scripts under examples/ run as they stand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"), [("one_step.py", "logits of one view: (4, 10)"), ("read_record.py", "backbone")]
+)
+def test_an_example_runs(script: str, words: str) -> None:
+    done = subprocess.run([sys.executable, str(EXAMPLES / script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
+
+
+def test_every_script_is_tested_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"one_step.py", "read_record.py"}
