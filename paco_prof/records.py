@@ -139,6 +139,7 @@ class Training(_Frozen):
         stop_reason: why there are not more steps.
         backward_whole: why backward could not be divided by stage; empty where it was.
         other_busy_cores: cores that other processes kept busy meanwhile, on average.
+        instrument: host seconds that the stage timer itself took in each measured step.
     """
 
     steps: Samples
@@ -149,10 +150,12 @@ class Training(_Frozen):
     stop_reason: StopReason
     backward_whole: str = ""
     other_busy_cores: float | None = None
+    instrument: Samples = ()
 
     @model_validator(mode="after")
     def _one_sample_a_step(self) -> Training:
         lengths = {len(s.host) for s in self.stages} | {len(s) for s in self.phases.values()}
+        lengths |= {len(self.instrument)} if self.instrument else set()
         lengths |= {len(s.device) for s in self.stages if s.device is not None}
         if lengths - {len(self.steps)}:
             raise ValueError("every stage and phase needs one sample a step")

@@ -108,7 +108,8 @@ class BreakdownView:
         unattributed: seconds that no row holds, per column; signed.
         inference: seconds per batch.
         batch_size: images per step.
-        overhead: what the instrument costs, as a share of the bare step.
+        overhead: what instrumented steps took beyond bare ones, as a share of these; too few pairs tell noise only.
+        instrument: what the stage timer itself took in a step, in host seconds.
     """
 
     rows: tuple[StageRow, ...]
@@ -120,6 +121,7 @@ class BreakdownView:
     inference: Estimate | None
     batch_size: int
     overhead: Estimate | None
+    instrument: float | None
 
     @property
     def top_rows(self) -> tuple[StageRow, ...]:
@@ -159,6 +161,7 @@ def breakdown_view(record: BreakdownRecord) -> BreakdownView | None:
         inference=median_estimate(record.inference.runs) if record.inference else None,
         batch_size=record.workload.batch_size,
         overhead=None if overhead is None else _overhead(overhead),
+        instrument=fmean(training.instrument[index] for index in middle) if training.instrument else None,
     )
 
 

@@ -69,8 +69,8 @@ class TrainingOverInference:
 class LossAloneReadsLower:
     """The loss test against the loss inside the step, forward, in seconds.
 
-    `in_step - without_graph` is `in_step - with_graph` (what the step around it costs: caches, allocator) plus
-    `with_graph - without_graph` (what recording the graph costs). The backward that the test leaves out comes on top.
+    `with_graph - without_graph` is what recording the graph costs, `in_step - with_graph` what the step around the loss
+    does to it (caches, allocator, noise). The backward that the test leaves out comes on top.
     """
 
     in_step: float

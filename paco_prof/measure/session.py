@@ -38,7 +38,7 @@ WARMUP_SHARE = 0.25
 # Taken whatever the clock says: less is no measurement.
 MIN_STEPS = 3
 MIN_INFERENCES = 5
-MIN_LOSS_TESTS = 3
+MIN_LOSS_TESTS = 2
 MAX_REPEATS = 200
 SECONDS_BETWEEN_SAVES = 2.0
 

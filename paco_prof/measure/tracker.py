@@ -9,10 +9,11 @@ recorded between stages belong to the enclosing stage; those that another stage 
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec
 
 from torch import Tensor
 from torch.autograd.graph import Node
@@ -39,12 +40,30 @@ def tensors_in(values: object) -> Iterator[Tensor]:
             yield from tensors_in(getattr(values, field.name))
 
 
+P = ParamSpec("P")
+
+
+def _accounted(
+    method: Callable[Concatenate[StageTracker, P], None],
+) -> Callable[Concatenate[StageTracker, P], None]:
+    """Add the time that a method takes to the tracker's own."""
+
+    @wraps(method)
+    def timed(self: StageTracker, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        start = time.perf_counter_ns()
+        method(self, *args, **kwargs)
+        self.own_ns += time.perf_counter_ns() - start
+
+    return timed
+
+
 class StageTracker:
     """A stage listener that cuts `timeline` at every change of stage, for one step.
 
     Attributes:
         calls: how many stretches each owner has.
         backward_whole: why backward cannot be divided by stage; empty where it can.
+        own_ns: host time that the tracker itself has taken so far, in nanoseconds.
     """
 
     def __init__(self, timeline: Timeline[Any]) -> None:
@@ -55,8 +74,10 @@ class StageTracker:
         self._handles: list[RemovableHandle] = []
         self.calls: Counter[Owner] = Counter()
         self.backward_whole = ""
+        self.own_ns = 0
         timeline.cut(Owner(ROOT, "other"))
 
+    @_accounted
     def enter(self, name: str, inputs: object) -> None:
         """See `StageListener.enter`."""
         if self._phase == "backward":
@@ -68,6 +89,7 @@ class StageTracker:
         self._path.append(name)
         self._begin(self._here())
 
+    @_accounted
     def exit(self, outputs: object) -> None:
         """See `StageListener.exit`."""
         inner = self._here()
@@ -77,11 +99,13 @@ class StageTracker:
         self._timeline.cut(self._here())
         self._claim(outputs, inner.path)
 
+    @_accounted
     def enter_phase(self, phase: Phase) -> None:
         """See `StageListener.enter_phase`."""
         self._phase = phase
         self._begin(Owner(AUTOGRAD, "backward") if phase == "backward" else self._here())
 
+    @_accounted
     def exit_phase(self) -> None:
         """See `StageListener.exit_phase`."""
         if self._phase == "backward":
@@ -114,6 +138,7 @@ class StageTracker:
             self._claimed[id(node)] = node
             self._handles.append(node.register_prehook(partial(self._reached, owner)))
 
+    @_accounted
     def _reached(self, owner: Owner, _gradients: object) -> None:
         self._begin(owner)
 

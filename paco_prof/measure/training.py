@@ -37,6 +37,7 @@ class TimedStep:
         spans: own time of each stage and phase, the step itself (`ROOT`) included.
         calls: stretches of each.
         losses: their values.
+        own_seconds: host time that the instrument itself took.
         backward_whole: why backward was not divided; empty where it was.
     """
 
@@ -44,6 +45,7 @@ class TimedStep:
     spans: dict[Owner, Span]
     calls: dict[Owner, int]
     losses: dict[str, float]
+    own_seconds: float
     backward_whole: str = ""
 
 
@@ -73,7 +75,7 @@ def timed_step(run: RunStep, clock: Clock) -> TimedStep:
         key = Owner(BACKWARD_WHOLE, "backward") if whole else owner
         spans[key] = _sum(spans[key], span) if key in spans else span
     values = {name: float(value) for name, value in losses.items()}
-    return TimedStep(seconds, spans, dict(tracker.calls), values, tracker.backward_whole)
+    return TimedStep(seconds, spans, dict(tracker.calls), values, tracker.own_ns / 1e9, tracker.backward_whole)
 
 
 def _sum(one: Span, other: Span) -> Span:
@@ -150,6 +152,7 @@ class TrainingTest:
             stop_reason=self.stop_reason,
             backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
             other_busy_cores=self._other_busy_cores,
+            instrument=tuple(step.own_seconds for step in steps),
         )
 
     def overhead(self) -> Overhead | None:

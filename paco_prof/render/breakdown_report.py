@@ -40,7 +40,7 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         failing = tuple(claim_sentence(c) for c in claims if c.verdict == "does not follow")
         blocks += [Bullets(failing)] if failing else []
     if view is not None and record.source.kind == "measured":
-        blocks += [Heading("The instrument"), Paragraph(_overhead(record, view))]
+        blocks += [Heading("The instrument"), Paragraph(_instrument(record, view))]
     return Document(f"paco-prof breakdown: {_subject(record.workload)}", tuple(blocks))
 
 
@@ -225,16 +225,26 @@ def _stopping(training: Training) -> str:
     return f"Stopped because: {why[training.stop_reason]}. {len(training.warmup)} warm-up step{plural} left out."
 
 
-def _overhead(record: BreakdownRecord, view: BreakdownView) -> str:
-    if view.overhead is None:
-        return "The instrument's own cost was not measured."
-    low, high = units.percent(view.overhead.low), units.percent(view.overhead.high)
-    pairs = f"{view.overhead.num_samples} pair{'s' if view.overhead.num_samples != 1 else ''}"
-    spent = "" if record.measuring_seconds is None else f" Measuring took {units.duration(record.measuring_seconds)}."
-    return (
-        f"Instrumented steps took {units.percent(view.overhead.value)} longer than bare ones ({low} to {high}, "
-        f"{pairs}, taken alternately in one process; noise can make it negative).{spent}"
+def _instrument(record: BreakdownRecord, view: BreakdownView) -> str:
+    text = ""
+    if view.instrument is not None:
+        share = units.percent(view.instrument / view.step.value)
+        text += f"The stage timer itself took {units.milliseconds(view.instrument)} ms of the step ({share}). "
+    text += "Instrumented against bare steps was not measured." if view.overhead is None else _paired(view.overhead)
+    if record.measuring_seconds is not None:
+        text += f" Measuring took {units.duration(record.measuring_seconds)}."
+    return text
+
+
+def _paired(overhead: Estimate) -> str:
+    """The whole effect, caches and all; only pairs enough and an interval beside zero make it a finding."""
+    pairs = f"{overhead.num_samples} pair{'s' if overhead.num_samples != 1 else ''} in random order"
+    values = (
+        f"{units.percent(overhead.value)} ({units.percent(overhead.low)} to {units.percent(overhead.high)}, {pairs})"
     )
+    established = overhead.confidence >= CONFIDENCE and not overhead.low <= 0 <= overhead.high
+    verdict = "" if established else "; this cannot be told from noise"
+    return f"Instrumented steps against bare ones: {values}{verdict}."
 
 
 def _claims_table(claims: tuple[CheckedClaim, ...]) -> Table:

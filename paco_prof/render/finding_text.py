@@ -94,18 +94,14 @@ def _training_over_inference(finding: f.TrainingOverInference) -> str:
 
 def _loss_alone(finding: f.LossAloneReadsLower) -> str:
     ms = units.milliseconds
-    recording = finding.with_graph - finding.without_graph
     around = finding.in_step - finding.with_graph
-    backward = (
-        ""
-        if finding.backward_in_step is None
-        else f" No loss test shows its backward: {ms(finding.backward_in_step)} ms in the step."
-    )
-    direction = "more" if around >= 0 else "less"
+    why = f", {ms(around)} ms of it for what surrounds it there (caches, allocator, noise)" if around > 0 else ""
+    backward = ""
+    if finding.backward_in_step is not None:
+        backward = f" Its backward, which a loss test does not show, takes {ms(finding.backward_in_step)} ms there."
     return (
-        f"The loss alone reads {ms(finding.without_graph)} ms without a graph, its forward inside the step "
-        f"{ms(finding.in_step)} ms: recording the graph for backward takes {ms(recording)} ms, and the step around it "
-        f"(caches, allocator, noise) {ms(abs(around))} ms {direction}.{backward}"
+        f"The loss alone reads {ms(finding.without_graph)} ms forward, and {ms(finding.with_graph)} ms where the graph "
+        f"for backward is recorded; inside the step it takes {ms(finding.in_step)} ms forward{why}.{backward}"
     )
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 
 import torch
 from figures import Figure
 from torch import Tensor, nn
 
 from paco_prof.measure.clock import HostClock
-from paco_prof.measure.timeline import Timeline
-from paco_prof.measure.tracker import StageTracker
-from paco_prof.measure.training import bare_step, timed_step
+from paco_prof.measure.training import TimedStep, bare_step, timed_step
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.paco2.losses import WeightedCELoss
 from paco_prof.records import Workload
-from paco_prof.stages import LOSS, Phase, listening, stage
+from paco_prof.stages import LOSS, stage
 from paco_prof.stats.summary import median_estimate
 
 __all__ = ["overhead_figures"]
@@ -39,32 +36,6 @@ class LightLoss(nn.Module):
         return {"total": ce, "ce": ce}
 
 
-class SelfTimingTracker(StageTracker):
-    """Adds up the time that is spent inside the tracker itself."""
-
-    seconds = 0.0
-
-    def _timed(self, call: Callable[..., None], *args: object) -> None:
-        start = time.perf_counter()
-        call(*args)
-        self.seconds += time.perf_counter() - start
-
-    def enter(self, name: str, inputs: object) -> None:
-        self._timed(super().enter, name, inputs)
-
-    def exit(self, outputs: object) -> None:
-        self._timed(super().exit, outputs)
-
-    def enter_phase(self, phase: Phase) -> None:
-        self._timed(super().enter_phase, phase)
-
-    def exit_phase(self) -> None:
-        self._timed(super().exit_phase)
-
-    def _reached(self, owner: object, gradients: object) -> None:
-        self._timed(super()._reached, owner, gradients)
-
-
 def light_step() -> TrainingStep:
     """ResNet-18, 96 px, batch 8: every stage of PaCo-2, and a loss that hides nothing."""
     step, _ = build_step(Workload(backbone="resnet18", image_size=96, window=3), torch.device("cpu"))
@@ -82,8 +53,8 @@ def overhead_figures(name: str, step: TrainingStep, seconds: float, profiled_ste
     for _ in range(3):
         step.run()
     pairs = _pairs(step, seconds)
-    overhead = median_estimate([100 * (timed / bare - 1) for timed, bare in pairs])
-    inside = median_estimate([_share_inside(step) for _ in range(max(3, len(pairs) // 10))])
+    overhead = median_estimate([100 * (timed.seconds / bare - 1) for timed, bare in pairs])
+    inside = median_estimate([100 * timed.own_seconds / timed.seconds for timed, _ in pairs])
     bare = [bare for _, bare in pairs]
     profiled = [_profiled(step) for _ in range(profiled_steps)]
     slower = median_estimate([inner / median_estimate(bare).value for inner, _ in profiled])
@@ -127,26 +98,18 @@ def overhead_figures(name: str, step: TrainingStep, seconds: float, profiled_ste
     ]
 
 
-def _pairs(step: TrainingStep, seconds: float) -> list[tuple[float, float]]:
+def _pairs(step: TrainingStep, seconds: float) -> list[tuple[TimedStep, float]]:
     order = random.Random(0)
-    pairs: list[tuple[float, float]] = []
+    pairs: list[tuple[TimedStep, float]] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         if order.random() < 0.5:
             bare = bare_step(step.run, CLOCK)
-            pairs.append((timed_step(step.run, CLOCK).seconds, bare))
+            pairs.append((timed_step(step.run, CLOCK), bare))
         else:
-            timed = timed_step(step.run, CLOCK).seconds
+            timed = timed_step(step.run, CLOCK)
             pairs.append((timed, bare_step(step.run, CLOCK)))
     return pairs
-
-
-def _share_inside(step: TrainingStep) -> float:
-    start = time.perf_counter()
-    tracker = SelfTimingTracker(Timeline(CLOCK))
-    with listening(tracker):
-        step.run()
-    return 100 * tracker.seconds / (time.perf_counter() - start)
 
 
 def _profiled(step: TrainingStep) -> tuple[float, float]:
