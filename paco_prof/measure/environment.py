@@ -26,6 +26,9 @@ def describe_environment(device: torch.device) -> Environment:
     for library in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[library] = importlib.metadata.version(library)
+    if device.type == "cuda":
+        versions["cuda"] = str(torch.version.cuda)
+        versions["cudnn"] = str(torch.backends.cudnn.version())
     accelerator, driver, accelerator_memory = _accelerator(device)
     return Environment(
         system=f"{platform.system()} {platform.machine()}",
@@ -81,8 +84,15 @@ def _accelerator(device: torch.device) -> tuple[str | None, str | None, int | No
     if not hasattr(backend, "get_device_properties"):
         return device.type, None, None
     properties = backend.get_device_properties(device)
-    driver = f"CUDA {torch.version.cuda}" if device.type == "cuda" and torch.version.cuda else None
-    return str(properties.name), driver, int(properties.total_memory)
+    return str(properties.name), _nvidia_driver() if device.type == "cuda" else None, int(properties.total_memory)
+
+
+def _nvidia_driver() -> str | None:
+    """Version of the installed driver; torch itself knows only the runtime it was built with."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        return _output(*query).splitlines()[0]
+    return None
 
 
 def _flags(device: torch.device) -> dict[str, bool | str]:
@@ -100,12 +110,11 @@ def _flags(device: torch.device) -> dict[str, bool | str]:
 def _commit() -> str | None:
     """Revision of the checkout in the working directory, `+` where it has changes; None outside of one."""
     try:
-        revision = _git("rev-parse", "--short=12", "HEAD")
-        return revision + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        revision = _output("git", "rev-parse", "--short=12", "HEAD")
+        return revision + ("+" if _output("git", "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
-    return done.stdout.strip()
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()

@@ -28,7 +28,8 @@ __all__ = ["MAX_OPERATORS", "record_trace", "stage_events", "write_trace"]
 MAX_OPERATORS = 10_000
 # What ties the host's clock to the profiler's: a range that begins where the timeline does.
 ANCHOR = "paco-prof step"
-STAGES_PROCESS = -1
+# A process number that no system hands out: the stages get a group of tracks of their own.
+STAGES_PROCESS = 2**31 - 1
 TRACKS = {"forward": 1, "backward": 2, "other": 3}
 
 Event = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Literal
 
 from paco_prof import units
@@ -55,6 +56,10 @@ def _preamble(record: BreakdownRecord) -> list[str]:
     if record.environment is not None:
         lines.append(_machine(record.environment))
     lines.append(_model(record.workload))
+    if record.command:
+        commit = record.environment.commit if record.environment else None
+        version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
+        lines.append(f"Command: {shlex.join(record.command)} ({version}, {record.created.replace('+00:00', ' UTC')}).")
     return lines
 
 
