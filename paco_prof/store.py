@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from paco_prof.errors import BadRecordError, UsageError
 from paco_prof.records import SCHEMA_VERSION, BreakdownRecord
 
-__all__ = ["check_writable", "read_record", "write_record", "write_text"]
+__all__ = ["check_writable", "read_record", "write_bytes", "write_record", "write_text"]
 
 
 def read_record(path: Path) -> BreakdownRecord:
@@ -62,7 +62,16 @@ def write_record(path: Path, record: BreakdownRecord) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically.
+    """Write a text file atomically, as UTF-8.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically.
 
     Raises:
         UsageError: the file cannot be written.
@@ -70,8 +79,8 @@ def write_text(path: Path, text: str) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes files private; a report is as readable as any other file.

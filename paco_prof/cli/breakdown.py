@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.outputs import Outputs
-from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
+from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
 
 __all__ = ["breakdown"]
 
@@ -94,6 +94,8 @@ def breakdown(
             if outcome.record.training is not None
             else "Interrupted before a training step was measured."
         )
+    if isinstance(outcome.error, PacoProfError):
+        raise outcome.error
     if outcome.error is not None:
         detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), "")
         raise MeasurementError(f"The measured code failed: {detail}.")

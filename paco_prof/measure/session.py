@@ -76,7 +76,8 @@ class Outcome:
 
     Attributes:
         record: everything that was measured.
-        error: what ended the run early: a `KeyboardInterrupt`, or what the measured code raised.
+        error: what ended the run early (a `KeyboardInterrupt`, or what the measured code raised), or else kept a file
+            from being written.
     """
 
     record: BreakdownRecord
@@ -118,6 +119,7 @@ class Session:
         self._command = command
         self._created = datetime.now(UTC).isoformat(timespec="seconds")
         self._notes: list[Note] = []
+        self._unwritten: PacoProfError | None = None
         self._operators: tuple[OperatorCount, ...] = ()
         self._memory: Memory | None = None
         self._inference = InferenceTest(step.inference(), clock)
@@ -135,14 +137,11 @@ class Session:
         except KeyboardInterrupt as interrupt:
             error, self._training.stop_reason = interrupt, "interrupted"
             self._notes.append(Note(code="interrupted"))
-        except PacoProfError:
-            raise
         except Exception as failure:
             error, self._training.stop_reason = failure, "failed"
             self._notes.append(Note(code="failed", detail=_last_line(failure)))
-        record = self.record()
-        self._save(record)
-        return Outcome(record, error)
+        self._checkpoint()
+        return Outcome(self.record(), error or self._unwritten)
 
     def record(self) -> BreakdownRecord:
         """What has been measured so far."""
@@ -202,14 +201,25 @@ class Session:
         with_operators = operators <= MAX_OPERATORS
         if not with_operators:
             self._notes.append(Note(code="stages_only_trace", detail=str(operators)))
-        write_trace(path, record_trace(self._step.run, self._clock, with_operators))
+        events = record_trace(self._step.run, self._clock, with_operators)
+        try:
+            write_trace(path, events)
+        except PacoProfError as error:
+            self._unwritten = error
 
     def _tick(self) -> None:
         now = self._clock.now()
         self._progress.update(max(0.0, self._deadline - now))
         if now - self._last_save > SECONDS_BETWEEN_SAVES:
             self._last_save = now
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Save the record so far. A disk that is full must not cost what has been measured: the run goes on."""
+        try:
             self._save(self.record())
+        except PacoProfError as error:
+            self._unwritten = error
 
 
 def measure_breakdown(

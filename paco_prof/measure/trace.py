@@ -21,6 +21,7 @@ from paco_prof.measure.clock import Clock, Instant
 from paco_prof.measure.timeline import ROOT, Owner, Timeline
 from paco_prof.measure.tracker import StageTracker
 from paco_prof.stages import listening
+from paco_prof.store import write_bytes
 
 __all__ = ["MAX_OPERATORS", "record_trace", "stage_events", "write_trace"]
 
@@ -93,4 +94,4 @@ def _name(kind: str, track: int, name: str) -> Event:
 def write_trace(path: Path, events: list[Event]) -> None:
     """Write a trace, compressed where the name ends in `.gz`, without what the profiler adds about the machine."""
     data = json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, separators=(",", ":")).encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    write_bytes(path, gzip.compress(data) if path.suffix == ".gz" else data)

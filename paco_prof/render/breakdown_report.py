@@ -59,7 +59,8 @@ def _preamble(record: BreakdownRecord) -> list[str]:
     if record.command:
         commit = record.environment.commit if record.environment else None
         version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
-        lines.append(f"Command: {shlex.join(record.command)} ({version}, {record.created.replace('T', ' ').replace('+00:00', ' UTC')}).")
+        when = record.created.replace("T", " ").replace("+00:00", " UTC")
+        lines.append(f"Command: {shlex.join(record.command)} ({version}, {when}).")
     return lines
 
 

@@ -130,6 +130,22 @@ def test_an_interruption_keeps_what_was_measured() -> None:
     assert saved[-1] == outcome.record
 
 
+def test_a_record_that_cannot_be_written_costs_no_measurement() -> None:
+    """The disk is full from the first checkpoint on: the run goes to its end, and says so there."""
+
+    def full(record: BreakdownRecord) -> None:
+        raise UsageError("run.json cannot be written: No space left on device.")
+
+    step, built = build_step(TINY, CPU)
+    plan = Plan(warmup=0, steps=3, max_seconds=1.0)
+    outcome = Session(step, built, describe_environment(CPU), plan, HostClock(), Quiet(), full).run()
+    assert isinstance(outcome.error, UsageError)
+    assert outcome.record.training is not None
+    assert len(outcome.record.training.steps) == 3
+    assert outcome.record.loss_test is not None
+    assert outcome.record.notes == ()
+
+
 def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:
     """The third training step's optimizer runs out of memory, say."""
     step, built = build_step(TINY, CPU)
