@@ -140,8 +140,9 @@ class Session:
         except Exception as failure:
             error, self._training.stop_reason = failure, "failed"
             self._notes.append(Note(code="failed", detail=_last_line(failure)))
-        self._checkpoint()
-        return Outcome(self.record(), error or self._unwritten)
+        record = self.record()
+        self._checkpoint(record)
+        return Outcome(record, error or self._unwritten)
 
     def record(self) -> BreakdownRecord:
         """What has been measured so far."""
@@ -212,12 +213,12 @@ class Session:
         self._progress.update(max(0.0, self._deadline - now))
         if now - self._last_save > SECONDS_BETWEEN_SAVES:
             self._last_save = now
-            self._checkpoint()
+            self._checkpoint(self.record())
 
-    def _checkpoint(self) -> None:
-        """Save the record so far. A disk that is full must not cost what has been measured: the run goes on."""
+    def _checkpoint(self, record: BreakdownRecord) -> None:
+        """Save a record. A disk that is full must not cost what has been measured: the run goes on."""
         try:
-            self._save(self.record())
+            self._save(record)
         except PacoProfError as error:
             self._unwritten = error
 
