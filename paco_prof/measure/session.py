@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 from paco_prof import __version__
-from paco_prof.errors import PacoProfError
+from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.clock import Clock, clock_for
 from paco_prof.measure.device import resolve_device
 from paco_prof.measure.environment import describe_environment, scrub
@@ -239,7 +239,14 @@ def measure_breakdown(
     if workload.threads is not None:
         torch.set_num_threads(workload.threads)
     progress.begin("building the model")
-    step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
+    try:
+        step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
+    except (RuntimeError, MemoryError) as error:
+        raise UsageError(
+            f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
+            f"{_last_line(error)}.",
+            "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
+        ) from error
     session = Session(step, built, describe_environment(device), plan, clock_for(device), progress, save, command)
     return session.run()
 
