@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.text import Text
 from paco_prof import units
 
 __all__ = ["BarProgress", "SilentProgress"]
+
+SECONDS_BETWEEN_REDRAWS = 0.25
 
 
 class SilentProgress:
@@ -55,11 +58,12 @@ class BarProgress:
             console=console,
             transient=True,
             disable=not console.is_terminal,
-            # Every redraw takes a core away from what is being measured.
+            # No thread that redraws while something is being measured: between measurements, and not after each.
             auto_refresh=False,
         )
         self._task = self._progress.add_task("starting", total=max_seconds, is_timed=False)
         self._max_seconds = max_seconds
+        self._last_redraw = 0.0
 
     def __enter__(self) -> BarProgress:
         self._progress.start()
@@ -76,4 +80,7 @@ class BarProgress:
 
     def update(self, seconds_left: float) -> None:
         """See `paco_prof.measure.session.Progress.update`."""
-        self._progress.update(self._task, completed=self._max_seconds - seconds_left, is_timed=True, refresh=True)
+        now = time.monotonic()
+        is_due = now - self._last_redraw >= SECONDS_BETWEEN_REDRAWS
+        self._last_redraw = now if is_due else self._last_redraw
+        self._progress.update(self._task, completed=self._max_seconds - seconds_left, is_timed=True, refresh=is_due)
