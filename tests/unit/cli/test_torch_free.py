@@ -1,0 +1,54 @@
+"""What only reads never waits for torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders import EXAMPLES
+
+HEAVY = ("torch", "timm", "torchvision")
+RUN = f"""
+import sys
+from paco_prof.cli.app import run
+code = run(sys.argv[1:])
+found = [name for name in {HEAVY!r} if name in sys.modules]
+sys.exit(f"{{found}} imported" if found else code)
+"""
+ANALYSIS = str(EXAMPLES / "analysis_batch8.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--help",), 0),
+        (("--version",), 0),
+        (("breakdown", "--help"), 0),
+        (("show", ANALYSIS), 0),
+        (("show", ANALYSIS, "--quiet", "--markdown", "out.md", "--plot", "out.svg"), 0),
+        (("breakdown", "--batch-size", "0"), 2),
+        (("breakdown", "--output", "nowhere/run.json"), 2),
+    ],
+)
+def test_torch_stays_out(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+
+
+def test_records_are_read_where_torch_is_not_installed(tmp_path: Path) -> None:
+    """An import that fails stands for a machine without it."""
+    absent = f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r})); from paco_prof.cli.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", absent, "show", ANALYSIS, "--plot", str(tmp_path / "out.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Loss Computation" in done.stdout
+    assert (tmp_path / "out.png").exists()

@@ -1,0 +1,82 @@
+"""Findings in words: the figures that were found, what to do, and grammar in the singular too."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import pytest
+
+from paco_prof.analysis import findings as f
+from paco_prof.analysis.claims import CheckedClaim
+from paco_prof.records import Claim
+from paco_prof.render.finding_text import claim_sentence, sentence
+
+EXAMPLES: dict[f.Finding, tuple[str, ...]] = {
+    f.DominantStage("loss", 0.937, 15.9): ("Loss Computation", "93.7 % of the step", "15.9x faster"),
+    f.DominantStage("loss", 0.941, None): ("94.1 % of the forward stages", "no ceiling"),
+    f.DominantStage("loss", 1.0, math.inf): ("100.0 %", "infinitely faster"),
+    f.TrainingOverInference(587.0, (("loss", 557.0), ("backbone", 27.2)), 221.0): (
+        "587x",
+        "Loss Computation 557x + Backbone 27.2x",
+        "221x",
+    ),
+    f.TrainingOverInference(3.0, (), 1.0): ("3.0x",),
+    f.LossAloneReadsLower(4.972, 4.2, 1.0, 8.0): ("1,000 ms", "4,200 ms", "4,972 ms", "772 ms", "8,000 ms"),
+    f.LossAloneReadsLower(2.0, 2.5, 1.0, None): ("1,000 ms", "2,500 ms", "2,000 ms"),
+    f.RepeatedFactorization("loss/pac", 14_368, 8, 186_784): ("14,368 matrices", "8, one per image", "186,784"),
+    f.HostBound((("matching", ("forward",)), ("backbone", ("forward", "backward")))): (
+        "Hungarian Matching (forward)",
+        "Backbone (forward, backward)",
+        "†",
+    ),
+    f.NoisyStages((("loss", 0.4), ("backbone", 0.2), ("mine", 0.1), ("more", 0.06)), 7): (
+        "7 steps",
+        "4 stages",
+        "Loss Computation ±40.0 %",
+        "mine ±10.0 %",
+    ),
+    f.NoisyStages((("loss", 0.4),), 1): ("after 1 step ", "1 stage "),
+    f.BusyMachine(1.43, 2): ("1.4 of 2 cores", "Measure again"),
+    f.UnattributedTime(0.031): ("3.1 % of the step", "belongs to no stage"),
+    f.UnattributedTime(-0.031): ("3.1 % of the step", "more than one row"),
+    f.UndividedBackward("the graph was compiled"): ("whole", "the graph was compiled"),
+    f.NothingToContrast(): ("Batch size 1", "PaC is 0", "--batch-size 2"),
+    f.NonFiniteLoss(("total",), 3, 7): ("total was NaN or infinite", "3 of 7 steps"),
+    f.NonFiniteLoss(("total", "pac"), 7, 7): ("total, pac were NaN or infinite",),
+    f.RunEndedEarly("interrupted", "", 1): ("was interrupted", "1 step "),
+    f.RunEndedEarly("interrupted", "", 0): ("was interrupted", "before a training step was over"),
+    f.RunEndedEarly("failed", "RuntimeError: out of memory", 4): ("failed (RuntimeError: out of memory)", "4 steps"),
+    f.StagesOnlyTrace(187_124): ("187,124 operators",),
+}
+
+
+@pytest.mark.parametrize("finding", EXAMPLES, ids=lambda finding: type(finding).__name__)
+def test_a_finding_in_words(finding: f.Finding) -> None:
+    text = sentence(finding)
+    for words in EXAMPLES[finding]:
+        assert words in text
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert "  " not in text
+
+
+def test_every_kind_of_finding_has_words() -> None:
+    assert {type(finding) for finding in EXAMPLES} == set(get_args(f.Finding))
+
+
+def test_a_stage_of_somebody_elses_keeps_its_name() -> None:
+    assert sentence(f.DominantStage("[mine|too]", 0.7, 3.3)).startswith("[mine|too] dominates")
+
+
+def test_a_claim_that_does_not_follow_names_what_it_is() -> None:
+    claim = Claim(quantity="step_over_inference", text="220x slower", value=220)
+    checked = CheckedClaim(claim, 587.3, "does not follow", "step / inference", instead="forward / inference")
+    text = claim_sentence(checked)
+    assert text == "“220x slower”: quoted 220, but step / inference gives 587; 220 is forward / inference."
+
+
+def test_a_projection_names_the_step_that_it_belongs_to() -> None:
+    claim = Claim(quantity="epoch_minutes", text="an epoch", value=89.7, decimals=1, count=1000)
+    checked = CheckedClaim(claim, 221.1, "does not follow", "step x batches", implied_step=5.382)
+    assert claim_sentence(checked).endswith("gives 221.1; 89.7 belongs to 5.38 s a batch.")

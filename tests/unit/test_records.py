@@ -1,0 +1,122 @@
+"""Records survive JSON unchanged, cannot be altered, and refuse what does not belong together."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from builders import CPU, analysis_record, changed, cpu_record, gpu_record, interrupted_record, records
+from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, StageSamples, Training, Workload
+
+
+@given(records(st.floats()))
+@settings(max_examples=150)
+def test_any_record_survives_json(record: BreakdownRecord) -> None:
+    """NaN, infinities and minus zero included: equal by `repr`, which tells them all apart."""
+    text = record.model_dump_json()
+    assert repr(BreakdownRecord.model_validate_json(text)) == repr(record)
+
+
+@given(records(st.floats()))
+@settings(max_examples=50)
+def test_any_record_is_json_that_every_reader_can_read(record: BreakdownRecord) -> None:
+    """`NaN` and `Infinity` are not JSON; they have to be something else in the file."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert json.loads(record.model_dump_json(), parse_constant=refuse)["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("record", [cpu_record(), gpu_record(), interrupted_record(), analysis_record()])
+def test_the_built_records_survive_json_twice(record: BreakdownRecord) -> None:
+    once = record.model_dump_json(indent=1)
+    again = BreakdownRecord.model_validate_json(once)
+    assert again.model_dump_json(indent=1) == once
+
+
+def test_flags_keep_their_types() -> None:
+    """`"1"` of an environment variable is text, and does not become True."""
+    record = changed(cpu_record(), "environment.flags", {"OMP_NUM_THREADS": "1", "tf32": True, "wait": "true"})
+    again = BreakdownRecord.model_validate_json(record.model_dump_json())
+    assert again.environment is not None
+    assert again.environment.flags == {"OMP_NUM_THREADS": "1", "tf32": True, "wait": "true"}
+    assert again.environment.flags["tf32"] is True
+
+
+def test_not_measured_and_zero_stay_apart() -> None:
+    stage = StageSamples(path="loss", phase="forward", calls=1, host=(1.0, 1.0), device=(None, 0.0))
+    again = StageSamples.model_validate_json(stage.model_dump_json())
+    assert again.device == (None, 0.0)
+    assert again.seconds == (None, 0.0)
+
+
+def test_the_device_clock_counts_where_there_is_one() -> None:
+    on_cpu = StageSamples(path="loss", phase="forward", calls=1, host=(1.0, 2.0))
+    on_gpu = StageSamples(path="loss", phase="forward", calls=1, host=(1.0, 2.0), device=(3.0, None))
+    assert on_cpu.seconds == (1.0, 2.0)
+    assert on_gpu.seconds == (3.0, None)
+
+
+def test_non_finite_losses_are_kept() -> None:
+    training = interrupted_record().training
+    assert training is not None
+    assert math.isnan(training.losses["total"][0])
+    assert math.isinf(training.losses["ce"][0])
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"), [(cpu_record(), "tool_version", "2"), (CPU, "cores", 3), (Workload(), "dim", 32)]
+)
+def test_records_are_frozen(model: BaseModel, field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(model, field, value)
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValidationError, match="host_name"):
+        changed(cpu_record(), "environment.host_name", "somebodys-laptop")
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("training.phases", {"forward": (1.0,), "backward": (1.0,), "other": (1.0,)}),
+        ("training.steps", (1.0, 2.0)),
+        ("training.instrument", (0.001,)),
+        ("training.stages.0.host", (1.0,)),
+        ("training.stages.0.device", (1.0, None)),
+    ],
+)
+def test_every_stage_and_phase_has_one_sample_a_step(where: str, value: object) -> None:
+    with pytest.raises(ValidationError, match="one sample a step"):
+        changed(cpu_record(), where, value)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("workload.batch_size", 0),
+        ("workload.num_parts", 0),
+        ("workload.threads", 0),
+        ("training.stop_reason", "bored"),
+        ("training.stages.0.phase", "sideways"),
+        ("source.kind", "guessed"),
+        ("schema_version", 2),
+        ("kind", "sweep"),
+    ],
+)
+def test_what_cannot_be_is_refused(where: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        changed(cpu_record(), where, value)
+
+
+def test_a_training_without_steps_is_a_record_all_the_same() -> None:
+    """A run can end before its first step."""
+    phases = {"forward": (), "backward": (), "other": ()}
+    assert Training(steps=(), phases=phases, stages=(), stop_reason="interrupted").steps == ()
