@@ -6,9 +6,10 @@ committed: it holds no host name, no user name and no absolute path.
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from paco_prof.stages import Phase
 
@@ -33,7 +34,16 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 
+
+def _positive(seconds: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0 < value < math.inf for value in seconds):
+        raise ValueError("what was measured took a positive, finite time")
+    return seconds
+
+
 Samples = tuple[float, ...]
+# Wall times of whole steps and runs: at least one, and none of them zero.
+WallTimes = Annotated[Samples, Field(min_length=1), AfterValidator(_positive)]
 StopReason = Literal["settled", "time is up", "as asked", "interrupted", "failed", "quoted"]
 
 
@@ -53,7 +63,7 @@ class Workload(_Frozen):
 
     Attributes:
         batch_size: images per step; each has two views.
-        image_size: side of the square input, in pixels.
+        image_size: side of the square input, in pixels; None where a quoted source does not tell.
         num_parts, window, dim: K, r and d of PaCo-2.
         threads: intra-operator CPU threads; None leaves them as torch chooses.
         feature_map: channels, height and width of the backbone's output, where known.
@@ -61,7 +71,7 @@ class Workload(_Frozen):
 
     backbone: str = "resnet50"
     batch_size: int = Field(default=8, ge=1)
-    image_size: int = Field(default=224, ge=1)
+    image_size: int | None = Field(default=224, ge=1)
     num_classes: int = Field(default=200, ge=1)
     num_parts: int = Field(default=4, ge=1)
     window: int = Field(default=5, ge=1)
@@ -142,7 +152,7 @@ class Training(_Frozen):
         instrument: host seconds that the stage timer itself took in each measured step.
     """
 
-    steps: Samples
+    steps: WallTimes
     warmup: Samples = ()
     phases: dict[Phase, Samples]
     stages: tuple[StageSamples, ...]
@@ -154,6 +164,8 @@ class Training(_Frozen):
 
     @model_validator(mode="after")
     def _one_sample_a_step(self) -> Training:
+        if not {"forward", "backward"} <= set(self.phases):
+            raise ValueError("a training step has a forward and a backward pass")
         lengths = {len(s.host) for s in self.stages} | {len(s) for s in self.phases.values()}
         lengths |= {len(self.instrument)} if self.instrument else set()
         lengths |= {len(s.device) for s in self.stages if s.device is not None}
@@ -165,7 +177,7 @@ class Training(_Frozen):
 class Inference(_Frozen):
     """One view in eval mode, logits only: wall seconds per batch."""
 
-    runs: Samples
+    runs: WallTimes
     warmup: Samples = ()
 
 
@@ -178,16 +190,22 @@ class LossTest(_Frozen):
         backward: backward of the recorded one.
     """
 
-    without_graph: Samples
-    with_graph: Samples
-    backward: Samples
+    without_graph: WallTimes
+    with_graph: WallTimes
+    backward: WallTimes
 
 
 class Overhead(_Frozen):
     """What the instrument costs: wall seconds of instrumented and bare steps, pair by pair, in one process."""
 
-    instrumented: Samples
-    bare: Samples
+    instrumented: WallTimes
+    bare: WallTimes
+
+    @model_validator(mode="after")
+    def _in_pairs(self) -> Overhead:
+        if len(self.instrumented) != len(self.bare):
+            raise ValueError("every instrumented step needs its bare one")
+        return self
 
 
 class StageMemory(_Frozen):
@@ -226,10 +244,13 @@ class OperatorCount(_Frozen):
 
 
 class Note(_Frozen):
-    """Something that a reader of the figures has to know; `code` says which kind, `detail` holds the particulars."""
+    """Something that a reader of the figures has to know; `code` says which kind, `detail` and `number` hold the
+    particulars.
+    """
 
     code: str
     detail: str = ""
+    number: int | None = None
 
 
 class Claim(_Frozen):
@@ -247,9 +268,15 @@ class Claim(_Frozen):
     quantity: str
     text: str
     value: float
-    decimals: int = 0
+    decimals: int = Field(default=0, ge=0)
     stage: str = ""
-    count: int = 0
+    count: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _projections_count(self) -> Claim:
+        if self.quantity in ("epoch_minutes", "total_hours") and self.count == 0:
+            raise ValueError("a projection needs the number of batches it is for")
+        return self
 
 
 class BreakdownRecord(_Frozen):

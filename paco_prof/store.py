@@ -35,6 +35,8 @@ def read_record(path: Path) -> BreakdownRecord:
             f"{path} is not complete JSON (line {error.lineno}, column {error.colno}).",
             "It may have been cut off; run the measurement again.",
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise BadRecordError(f"{path} is JSON, but nothing that a paco-prof record could hold.") from error
     _check_schema(path, data)
     try:
         return BreakdownRecord.model_validate_json(text)
@@ -77,6 +79,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         UsageError: the file cannot be written.
     """
     try:
+        if path.exists() and not path.is_file():
+            # A pipe or a terminal (/dev/stdout) is written to, and not replaced.
+            path.write_bytes(data)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -78,6 +78,8 @@ def gigabytes(number: int | None) -> str:
     """`2.86 GB` (10^9 bytes), megabytes below one tenth of that."""
     if number is None:
         return MISSING
+    if number >= 1e11:
+        return f"{number / 1e9:.0f} GB"
     return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
 
 

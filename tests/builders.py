@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,13 +230,18 @@ def analysis_record() -> BreakdownRecord:
 
 def changed(record: BreakdownRecord, where: str, value: Any) -> BreakdownRecord:
     """The record with one field replaced, `training.other_busy_cores`, and validated again."""
+    return BreakdownRecord.model_validate(changed_data(record, where, value))
+
+
+def changed_data(record: BreakdownRecord, where: str, value: Any) -> dict[str, Any]:
+    """The same as plain data, which nobody has validated."""
     data = record.model_dump()
     *outer, last = where.split(".")
     inner: Any = data
     for name in outer:
         inner = inner[int(name)] if isinstance(inner, list | tuple) else inner[name]
     inner[last] = value
-    return BreakdownRecord.model_validate(data)
+    return data
 
 
 def with_stage(record: BreakdownRecord, stage: StageSamples) -> BreakdownRecord:
@@ -249,6 +255,7 @@ def records(draw: st.DrawFn, seconds: st.SearchStrategy[float]) -> BreakdownReco
     """Any record of up to eight steps: stages in any order and phase, events lost, nothing that adds up."""
     num = draw(st.integers(1, 8))
     samples = st.lists(seconds, min_size=num, max_size=num).map(tuple)
+    wall_times = st.lists(seconds.filter(lambda s: 0 < s < math.inf), min_size=num, max_size=num).map(tuple)
     events = st.lists(st.none() | seconds, min_size=num, max_size=num).map(tuple)
     is_quoted = draw(st.booleans())
     phase = st.just("forward") if is_quoted else st.sampled_from(("forward", "backward", "other"))
@@ -258,7 +265,7 @@ def records(draw: st.DrawFn, seconds: st.SearchStrategy[float]) -> BreakdownReco
     # A step without any backward stage would be one that was quoted.
     last = StageSamples(path="autograd/last", phase="forward" if is_quoted else "backward", calls=1, host=draw(samples))
     training = Training(
-        steps=draw(samples),
+        steps=draw(wall_times),
         phases={name: draw(samples) for name in ("forward", "backward", "other")},
         stages=(*stages, last),
         losses=draw(st.dictionaries(st.text(max_size=5), st.lists(st.floats(), max_size=3).map(tuple), max_size=3)),
@@ -268,7 +275,7 @@ def records(draw: st.DrawFn, seconds: st.SearchStrategy[float]) -> BreakdownReco
     return cpu_record(
         source=Source(kind="quoted" if is_quoted else "measured", citation=draw(st.text(max_size=9))),
         training=training,
-        inference=draw(st.none() | st.builds(Inference, runs=samples)),
+        inference=draw(st.none() | st.builds(Inference, runs=wall_times)),
         environment=draw(st.none() | st.just(CPU) | st.just(GPU)),
         notes=draw(
             st.lists(st.builds(Note, code=st.text(max_size=9), detail=st.text(max_size=9)), max_size=2).map(tuple)

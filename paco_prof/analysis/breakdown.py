@@ -7,11 +7,11 @@ all are ordered by duration. With up to four steps the step's figure is their me
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean
+from typing import get_args
 
 from paco_prof import stages
 from paco_prof.records import BreakdownRecord, Overhead, StageSamples, Training
@@ -218,11 +218,17 @@ def _known(samples: Sequence[float], middle: Sequence[int]) -> Estimate:
 
 def _phase_sums(training: Training, path: str) -> dict[Phase, list[float | None]]:
     """Seconds of a stage and all inside it, per step and phase; None where a part of it could not be read."""
-    members: dict[Phase, list[StageSamples]] = defaultdict(list)
-    for samples in training.stages:
-        if samples.path == path or samples.path.startswith(f"{path}/"):
-            members[samples.phase].append(samples)
-    return {phase: _add_up(s.seconds for s in of) for phase, of in members.items()}
+    members = {phase: _members(training, path, phase) for phase in get_args(Phase)}
+    return {phase: _add_up(samples.seconds for samples in of) for phase, of in members.items() if of}
+
+
+def _members(training: Training, path: str, phase: Phase) -> list[StageSamples]:
+    """The samples of a stage and of all inside it."""
+    return [
+        samples
+        for samples in training.stages
+        if samples.phase == phase and (samples.path == path or samples.path.startswith(f"{path}/"))
+    ]
 
 
 def _add_up(series: Iterable[Sequence[float | None]]) -> list[float | None]:
@@ -248,15 +254,18 @@ def _row(training: Training, path: str, middle: Sequence[int], peak_bytes: int |
         other=estimates.get("other"),
         total=total,
         share=None,
-        host_bound=tuple(s.phase for s in own if _is_host_bound(s)),
+        host_bound=tuple(phase for phase in sums if _is_host_bound(_members(training, path, phase))),
         peak_bytes=peak_bytes,
     )
 
 
-def _is_host_bound(samples: StageSamples) -> bool:
+def _is_host_bound(members: Sequence[StageSamples]) -> bool:
     """Host time at least the device's: the device waited for work (launch-bound)."""
-    device = [value for value in samples.device or () if value is not None]
-    return bool(device) and median_estimate(samples.host).value >= median_estimate(device).value > 0
+    if not members or any(samples.device is None for samples in members):
+        return False
+    device = [value for value in _add_up(samples.seconds for samples in members) if value is not None]
+    host = [value for value in _add_up(samples.host for samples in members) if value is not None]
+    return bool(device) and median_estimate(host).value >= median_estimate(device).value > 0
 
 
 def _unattributed(rows: Sequence[StageRow], step: Estimate, phases: dict[Phase, Estimate]) -> dict[str, float]:

@@ -119,7 +119,12 @@ def check_claims(record: BreakdownRecord) -> tuple[CheckedClaim, ...]:
     if not record.claims or record.training is None or record.inference is None:
         return ()
     figures = _Figures(record)
-    return tuple(_check(figures, claim) for claim in record.claims if claim.quantity in FORMULAS)
+    return tuple(_check(figures, claim) for claim in record.claims if _is_checkable(claim, figures))
+
+
+def _is_checkable(claim: Claim, figures: _Figures) -> bool:
+    """Whether there is a formula for it, and the stage that it speaks of."""
+    return claim.quantity in FORMULAS and (claim.quantity != "share_percent" or claim.stage in figures.stages)
 
 
 def _check(figures: _Figures, claim: Claim) -> CheckedClaim:

@@ -57,12 +57,16 @@ class TrainingOverInference:
 
     Attributes:
         parts: (stage, its time over inference's), largest first; stages below 1 % of the step are left out.
+        rest: what the parts leave of the ratio: small stages, and what belongs to none.
         forward_ratio: the forward pass over inference.
+        backward_is_divided: False where all of backward is in the rest.
     """
 
     ratio: float
     parts: tuple[tuple[str, float], ...]
+    rest: float
     forward_ratio: float
+    backward_is_divided: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,12 @@ class NoisyStages:
     Attributes:
         stages: (path, relative half-width of its interval).
         num_steps: steps that were measured.
+        as_asked: whether the user said how many, and not the time.
     """
 
     stages: tuple[tuple[str, float], ...]
     num_steps: int
+    as_asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +185,22 @@ Finding = (
 
 
 def find(record: BreakdownRecord, view: BreakdownView | None) -> tuple[Finding, ...]:
-    """All findings, those that question the figures first."""
-    return (*_about_the_run(record, view), *(_about_the_step(record, view) if view else ()))
+    """All findings: what makes the run void, then what the step shows, then how far the figures carry."""
+    step = _about_the_step(record, view) if view else ()
+    return (*_about_the_run(record), *step, *_about_the_figures(record, view))
 
 
-def _about_the_run(record: BreakdownRecord, view: BreakdownView | None) -> Iterator[Finding]:
+def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
     training = record.training
     num_steps = len(training.steps) if training else 0
     for note in record.notes:
         if note.code in ("interrupted", "failed"):
             yield RunEndedEarly(note.code, note.detail, num_steps)
-        elif note.code == "stages_only_trace":
-            yield StagesOnlyTrace(int(note.detail))
     if training is None:
         return
+    busy_cores = training.other_busy_cores or 0.0
+    if busy_cores > BUSY_CORES and record.environment is not None:
+        yield BusyMachine(busy_cores, record.environment.cores)
     broken = {name: [v for v in values if not math.isfinite(v)] for name, values in training.losses.items()}
     names = tuple(name for name, values in broken.items() if values)
     if names:
@@ -201,18 +209,23 @@ def _about_the_run(record: BreakdownRecord, view: BreakdownView | None) -> Itera
         yield NothingToContrast()
     if training.backward_whole:
         yield UndividedBackward(training.backward_whole)
+
+
+def _about_the_figures(record: BreakdownRecord, view: BreakdownView | None) -> Iterator[Finding]:
     if view is not None and view.share_of == "step":
         yield from _noise(record, view)
+    for note in record.notes:
+        if note.code == "stages_only_trace":
+            yield StagesOnlyTrace(note.number or 0)
 
 
 def _noise(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
     training = record.training
-    if training and record.environment and (training.other_busy_cores or 0) > BUSY_CORES:
-        yield BusyMachine(training.other_busy_cores or 0, record.environment.cores)
     widths = [(row.path, row.total.relative_half_width or 0.0) for row in _large(view) if row.total is not None]
     wide = sorted((w for w in widths if w[1] > NOISE_LIMIT), key=lambda w: -w[1])
     if wide:
-        yield NoisyStages(tuple(wide), view.step.num_samples)
+        as_asked = training is not None and training.stop_reason == "as asked"
+        yield NoisyStages(tuple(wide), view.step.num_samples, as_asked)
     share = view.unattributed["total"] / view.step.value
     if abs(share) > UNATTRIBUTED_LIMIT:
         yield UnattributedTime(share)
@@ -229,7 +242,14 @@ def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Fi
     if view.inference is not None and view.training_over_inference is not None:
         inference = view.inference.value
         parts = sorted(((row.path, row.seconds / inference) for row in _large(view)), key=lambda part: -part[1])
-        yield TrainingOverInference(view.training_over_inference, tuple(parts), view.forward.value / inference)
+        ratio = view.training_over_inference
+        yield TrainingOverInference(
+            ratio=ratio,
+            parts=tuple(parts),
+            rest=ratio - sum(part for _, part in parts),
+            forward_ratio=view.forward.value / inference,
+            backward_is_divided=view.share_of == "step",
+        )
     yield from _loss_alone(record, view)
     bound = tuple((row.path, row.host_bound) for row in view.rows if row.host_bound)
     if bound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -44,6 +45,10 @@ def _root(
 
 def main() -> None:
     """Run the command line; every expected error ends in one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no dashes gets question marks, not a traceback in the place of a report.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -54,17 +59,26 @@ def run(arguments: list[str]) -> int:
     except PacoProfError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{message}. See paco-prof --help.", ExitCode.USAGE)
+        return _fail(f"{_usage_message(error, arguments)}. See paco-prof --help.", ExitCode.USAGE)
     except (Abort, KeyboardInterrupt):
         result = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`paco-prof show run.json | head`).
-        sys.stderr.close()
-        return ExitCode.DONE
     if result == ExitCode.INTERRUPTED:
         return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _usage_message(error: TyperException, arguments: list[str]) -> str:
+    """What is wrong with a command line, in one line that names the option and what was given for it."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    parameter = getattr(error, "param", None)
+    if not isinstance(error, typer.BadParameter) or parameter is None:
+        return message
+    reason = error.message.split(",")[0].removeprefix("Input ").rstrip(".")
+    for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, has_value, value = option.partition("=")
+        if name in parameter.opts:
+            return f"{name} {(value if has_value else following)!r} {reason}"
+    return message
 
 
 def _fail(message: str, code: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +41,8 @@ def breakdown(
         str,
         typer.Option(metavar="auto|N", help="Steps to measure; auto: until intervals are within 5 % or time is up."),
     ] = "auto",
-    max_seconds: Annotated[float, typer.Option(min=0.001, help="Time for all that is timed.")] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, data and the order of steps.")] = 0,
+    max_seconds: Annotated[float, typer.Option(min=0.001, max=86_400.0, help="Time for all that is timed.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data and the order of steps.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown.")] = None,
@@ -64,6 +66,8 @@ def breakdown(
     outputs = Outputs(output, markdown, plot, trace)
     outputs.check()
 
+    # The profiler's library is told before it is loaded that its notes are not for our users.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
     # Imported here, so that --help and bad input need not wait for torch.
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.environment import shareable_command
@@ -86,14 +90,15 @@ def breakdown(
     command = shareable_command(["paco-prof", *sys.argv[1:]])
     with SilentProgress() if quiet or no_progress else BarProgress(max_seconds) as progress:
         outcome = measure_breakdown(workload, plan, progress, outputs.save_record, command)
-    if outcome.record.training is not None or outcome.record.inference is not None:
+    training = outcome.record.training
+    if training is None:
+        # A run that ended before its first step has no bars to draw.
+        outputs = replace(outputs, plot=None)
+    if training is not None or outcome.record.inference is not None:
         outputs.render(outcome.record, on_screen=not quiet)
     if isinstance(outcome.error, KeyboardInterrupt):
-        raise InterruptedRunError(
-            "Interrupted; what was measured until then is above."
-            if outcome.record.training is not None
-            else "Interrupted before a training step was measured."
-        )
+        num_steps = 0 if training is None else len(training.steps)
+        raise InterruptedRunError(f"Interrupted after {num_steps} measured step{'s' if num_steps != 1 else ''}.")
     if isinstance(outcome.error, PacoProfError):
         raise outcome.error
     if outcome.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +27,25 @@ class Outputs:
     plot: Path | None = None
     trace: Path | None = None
 
-    def check(self) -> None:
+    def check(self, inputs: tuple[Path, ...] = ()) -> None:
         """Find out before measuring whether all of them can be written.
 
+        Args:
+            inputs: files that are read, and must not be written over.
+
         Raises:
-            UsageError: one cannot, or two are the same file, or the picture's format is unknown.
+            UsageError: one cannot, or two are the same file, or one is an input, or the picture's format is unknown.
         """
         from paco_prof.store import check_writable
 
-        paths = [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
+        paths = self._paths()
         for path in paths:
             check_writable(path)
+            if path.resolve() in {given.resolve() for given in inputs}:
+                raise UsageError(f"{path} would be written over the record that is shown.", "Name another file.")
         if len({path.resolve() for path in paths}) < len(paths):
             raise UsageError("Two outputs name the same file.", "Give each its own.")
-        if self.plot is not None and self.plot.suffix not in PLOT_SUFFIXES:
+        if self.plot is not None and self.plot.suffix.lower() not in PLOT_SUFFIXES:
             raise UsageError(f"{self.plot} is not a picture that can be drawn.", "Use .png, .svg or .pdf.")
 
     def save_record(self, record: BreakdownRecord) -> None:
@@ -59,7 +65,11 @@ class Outputs:
 
             from paco_prof.render.terminal import to_terminal
 
-            Console(highlight=False, soft_wrap=False).print(to_terminal(document))
+            console = Console(highlight=False)
+            # Written in one piece and by ourselves: Rich would end the process where a pipe has been closed.
+            with console.capture() as capture:
+                console.print(to_terminal(document))
+            _print(capture.get())
         if self.markdown is not None:
             from paco_prof.render.markdown import to_markdown
             from paco_prof.store import write_text
@@ -69,6 +79,19 @@ class Outputs:
             from paco_prof.render.plot import save_breakdown_plot
 
             save_breakdown_plot(record, self.plot)
-        for path in (self.markdown, self.plot):
-            if path is not None and on_screen:
+        if on_screen:
+            for path in filter(Path.exists, self._paths()):
                 print(f"Wrote {path}.", file=sys.stderr)
+
+    def _paths(self) -> list[Path]:
+        return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
+
+
+def _print(text: str) -> None:
+    """Write to standard output; a reader who has seen enough (`paco-prof show run.json | head`) is no failure."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush the rest at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

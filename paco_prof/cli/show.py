@@ -22,5 +22,5 @@ def show(
     from paco_prof.store import read_record
 
     outputs = Outputs(markdown=markdown, plot=plot)
-    outputs.check()
+    outputs.check(inputs=(record,))
     outputs.render(read_record(record), on_screen=not quiet)

@@ -52,8 +52,13 @@ def scrub(text: str) -> str:
 
 
 def shareable_command(arguments: list[str]) -> tuple[str, ...]:
-    """A command line as a record keeps it, paths reduced to file names."""
-    return tuple(scrub(argument) for argument in arguments)
+    """A command line as a record keeps it: every path, relative ones too, reduced to its file name."""
+    return tuple(_without_folders(argument) for argument in arguments)
+
+
+def _without_folders(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    return option + equals + re.split(r"[/\\]", value)[-1]
 
 
 def _processor() -> str:

@@ -201,7 +201,7 @@ class Session:
         operators = sum(count.operators for count in self._operators)
         with_operators = operators <= MAX_OPERATORS
         if not with_operators:
-            self._notes.append(Note(code="stages_only_trace", detail=str(operators)))
+            self._notes.append(Note(code="stages_only_trace", number=operators))
         events = record_trace(self._step.run, self._clock, with_operators)
         try:
             write_trace(path, events)

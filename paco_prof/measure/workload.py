@@ -36,10 +36,10 @@ class Batch:
         return Batch(self.x1.pin_memory(), self.x2.pin_memory(), self.targets.pin_memory())
 
 
-def synthetic_batch(workload: Workload) -> Batch:
-    """Random smooth images and, as their second view, the same mirrored and with noise."""
+def synthetic_batch(workload: Workload, size: int) -> Batch:
+    """Random smooth images of `size` pixels and, as their second view, the same mirrored and with noise."""
     generator = torch.Generator().manual_seed(workload.seed)
-    size, num_images = workload.image_size, workload.batch_size
+    num_images = workload.batch_size
     coarse = torch.randn(num_images, 3, 8, 8, generator=generator)
     x1 = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False)
     x2 = x1.flip(-1) + 0.1 * torch.randn(x1.shape, generator=generator)
@@ -129,6 +129,8 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
         UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
             has pixels.
     """
+    if workload.image_size is None:
+        raise UsageError("The workload does not say how large its images are.", "Give it an image_size.")
     torch.manual_seed(workload.seed)
     model = PaCoModel(
         backbone_name=workload.backbone,
@@ -138,7 +140,7 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
         d=workload.dim,
         image_size=workload.image_size,
     ).to(device)
-    batch = synthetic_batch(workload)
+    batch = synthetic_batch(workload, workload.image_size)
     channels, height, width = _feature_map(model, batch.x1[:1].to(device), workload)
     if workload.num_parts > height * width:
         raise UsageError(

@@ -6,7 +6,14 @@ import shlex
 from typing import Literal
 
 from paco_prof import units
-from paco_prof.analysis.breakdown import PRIORITY_THRESHOLDS, BreakdownView, Priority, StageRow, breakdown_view
+from paco_prof.analysis.breakdown import (
+    PRIORITY_THRESHOLDS,
+    BreakdownView,
+    Priority,
+    StageRow,
+    breakdown_view,
+    typical_steps,
+)
 from paco_prof.analysis.claims import CheckedClaim, check_claims
 from paco_prof.analysis.findings import find
 from paco_prof.records import BreakdownRecord, Environment, Training, Workload
@@ -16,7 +23,7 @@ from paco_prof.render.labels import title_of
 from paco_prof.stages import OPTIMIZER
 from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
 
-__all__ = ["breakdown_document"]
+__all__ = ["breakdown_document", "subject"]
 
 LEFT: Literal["left"] = "left"
 
@@ -42,11 +49,13 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Bullets(failing)] if failing else []
     if view is not None and record.source.kind == "measured":
         blocks += [Heading("The instrument"), Paragraph(_instrument(record, view))]
-    return Document(f"paco-prof breakdown: {_subject(record.workload)}", tuple(blocks))
+    return Document(f"paco-prof breakdown: {subject(record.workload)}", tuple(blocks))
 
 
-def _subject(workload: Workload) -> str:
-    return f"{workload.backbone}, batch {workload.batch_size}, {workload.image_size} px"
+def subject(workload: Workload) -> str:
+    """What was measured, in a few words."""
+    size = "" if workload.image_size is None else f", {workload.image_size} px"
+    return f"{workload.backbone}, batch {workload.batch_size}{size}"
 
 
 def _preamble(record: BreakdownRecord) -> list[str]:
@@ -75,12 +84,13 @@ def _machine(environment: Environment) -> str:
     )
     return (
         f"Machine: {device} on {environment.system}, {environment.processor}, {environment.cores} cores, "
-        f"{environment.threads} threads, {memory} memory{load}; {versions}."
+        f"{environment.threads} thread{'s' if environment.threads != 1 else ''}, {memory} memory{load}; {versions}."
     )
 
 
 def _model(workload: Workload) -> str:
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
+    size_of_views = "" if workload.image_size is None else f" of {workload.image_size} px"
     feature_map = ""
     if workload.feature_map is not None:
         channels, height, width = workload.feature_map
@@ -88,7 +98,7 @@ def _model(workload: Workload) -> str:
     return (
         f"Model: PaCo-2 (reference form) on {workload.backbone}, {size}{feature_map}K={workload.num_parts}, "
         f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}; batch "
-        f"{workload.batch_size} x 2 views of {workload.image_size} px, {workload.data} data."
+        f"{workload.batch_size} x 2 views{size_of_views}, {workload.data} data."
     )
 
 
@@ -150,7 +160,7 @@ def _stage_row(row: StageRow) -> Row:
         _value(row.total),
         units.interval(row.total.relative_half_width if row.total else None),
         units.percent(row.share),
-        priority + (" †" if row.host_bound else ""),
+        priority + ("†" if row.host_bound else ""),
     )
     return Row(cells, row.depth, "strong" if row.priority is Priority.CRITICAL and row.depth == 0 else "plain")
 
@@ -195,9 +205,12 @@ def _table_notes(record: BreakdownRecord, training: Training, view: BreakdownVie
         if view.share_of == "step"
         else "Shares are of the sum of the stages' forward times; backward was not divided by stage."
     )
-    notes = [f"{share} Priority: {thresholds} of it, Low below. {units.MISSING} is not measured."]
+    notes = [
+        f"{share} Priority: {thresholds} of it, Low below. Forward and backward leave out what is in neither pass "
+        f"(transfer, optimizer and the like), the total does not. {units.MISSING} is not measured, or does not occur."
+    ]
     if record.source.kind == "measured":
-        notes.append(f"{_intervals(view.step)} {_stopping(training)}")
+        notes.append(f"{_intervals(training, view.step)} {_stopping(training)}")
     memory = record.memory
     if memory is not None and memory.device_peak_bytes is not None:
         notes.append(f"Peak memory on the device: {units.gigabytes(memory.device_peak_bytes)}.")
@@ -209,26 +222,29 @@ def _table_notes(record: BreakdownRecord, training: Training, view: BreakdownVie
     return notes
 
 
-def _intervals(step: Estimate) -> str:
+def _intervals(training: Training, step: Estimate) -> str:
     if step.num_samples < 2:
-        return "1 step was measured; it has no interval."
-    what = f"Figures are of the typical step: the mean of the middle ones of {step.num_samples}, by duration;"
+        return "One step was measured; it has no interval."
+    middle = len(typical_steps(training.steps))
+    which = "the middle one" if middle == 1 else f"the mean of the middle {middle}"
+    what = f"Figures are of the typical step, {which} of {step.num_samples} by duration."
+    confidence = units.percent(step.confidence)
     if step.confidence >= CONFIDENCE:
-        return f"{what} intervals are {units.percent(step.confidence)} intervals of the median."
-    return f"{what} intervals are the full range ({units.percent(step.confidence)} confidence for the median)."
+        return f"{what} Intervals hold the median with {confidence} confidence."
+    return f"{what} Intervals are the full range, which holds the median with {confidence} confidence."
 
 
 def _stopping(training: Training) -> str:
-    why = {
-        "settled": "every stage above 1 % of the step has an interval within 5 %",
-        "time is up": "the time was up",
-        "as asked": "as many as were asked for",
-        "interrupted": "the run was interrupted",
-        "failed": "the run failed",
-        "quoted": "quoted",
+    when = {
+        "settled": "when every stage above 1 % of the step had an interval within 5 %",
+        "time is up": "when the time was up",
+        "as asked": "after as many steps as were asked for",
+        "interrupted": "when it was interrupted",
+        "failed": "when it failed",
+        "quoted": "",
     }
-    plural = "s were" if len(training.warmup) != 1 else " was"
-    return f"Stopped because: {why[training.stop_reason]}. {len(training.warmup)} warm-up step{plural} left out."
+    warmup = f"{len(training.warmup)} warm-up step{'s were' if len(training.warmup) != 1 else ' was'} left out"
+    return f"Measuring stopped {when[training.stop_reason]}; {warmup}."
 
 
 def _instrument(record: BreakdownRecord, view: BreakdownView) -> str:

@@ -28,12 +28,12 @@ def sentence(finding: f.Finding) -> str:
         case f.HostBound(bound):
             names = ", ".join(f"{plain_title(path)} ({', '.join(phases)})" for path, phases in bound)
             return f"Launch-bound (†): the device waits for the host in {names}; fewer, larger operators would help."
-        case f.NoisyStages(noisy, num_steps):
+        case f.NoisyStages(noisy, num_steps, as_asked):
             worst = ", ".join(f"{plain_title(path)} {units.interval(width)}" for path, width in noisy[:3])
             return (
                 f"Noise: after {num_steps} step{'s' if num_steps != 1 else ''} the intervals of {len(noisy)} stage"
-                f"{'s' if len(noisy) != 1 else ''} above 1 % of the step still reach farther than 5 % ({worst}); a "
-                "larger --max-seconds or a quieter machine narrows them."
+                f"{'s' if len(noisy) != 1 else ''} above 1 % of the step still reach farther than 5 % ({worst}); "
+                f"{'more --steps' if as_asked else 'a larger --max-seconds'} or a quieter machine narrows them."
             )
         case f.BusyMachine(cores, of_cores):
             return (
@@ -43,8 +43,8 @@ def sentence(finding: f.Finding) -> str:
         case f.UnattributedTime(share):
             direction = "belongs to no stage" if share > 0 else "is held by more than one row"
             return (
-                f"{units.percent(abs(share))} of the step {direction}; medians of noisy rows need not add up, and "
-                "code between the stages is nobody's."
+                f"{units.percent(abs(share))} of the step {direction}: code between the stages, or, on a device with "
+                "its own clock, time in which it was idle or its events were lost."
             )
         case f.UndividedBackward(reason):
             return f"Backward is reported whole: {reason}."
@@ -85,10 +85,12 @@ def _dominant(finding: f.DominantStage) -> str:
 
 
 def _training_over_inference(finding: f.TrainingOverInference) -> str:
-    parts = " + ".join(f"{plain_title(path)} {units.ratio(part)}" for path, part in finding.parts)
+    parts = [f"{plain_title(path)} {units.ratio(part)}" for path, part in finding.parts]
+    rest = "the rest" if finding.backward_is_divided else "the rest, all of backward among it,"
+    terms = " + ".join([*parts, f"{rest} {units.ratio(finding.rest)}"])
     return (
-        f"A training step takes {units.ratio(finding.ratio)} as long as inference on the same images: {parts}"
-        f"{', and the rest' if parts else ''}. The forward pass alone is {units.ratio(finding.forward_ratio)}."
+        f"A training step (two views, forward and backward) takes {units.ratio(finding.ratio)} as long as inference "
+        f"(one view): {terms}. Its forward pass alone takes {units.ratio(finding.forward_ratio)}."
     )
 
 

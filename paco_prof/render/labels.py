@@ -36,5 +36,7 @@ def plain_title(path: str) -> str:
 
 
 def title_of(path: str, calls: int) -> str:
-    """A stage's name in a table."""
+    """A stage's name in a table, where its parents stand above it."""
+    if path not in _TITLES:
+        return path.rpartition("/")[2]
     return _COUNTED.get(path, "{title}").format(title=plain_title(path), calls=calls)

@@ -43,4 +43,4 @@ def _row(row: Row) -> str:
 
 
 def _escape(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", text)

@@ -11,6 +11,7 @@ from paco_prof import units
 from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.records import BreakdownRecord
+from paco_prof.render.breakdown_report import subject
 from paco_prof.render.labels import title_of
 
 if TYPE_CHECKING:
@@ -37,29 +38,29 @@ def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
     view = breakdown_view(record)
     if view is None:
         raise UsageError(f"{path} is not drawn: the record holds no training step.")
-    subject = f"{record.workload.backbone}, batch {record.workload.batch_size}, {record.workload.image_size} px"
-    figure = breakdown_figure(view, subject, record.source.kind == "quoted")
-    try:
-        # The date would make every file another one.
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-        figure.savefig(path, dpi=160, metadata=metadata)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    # The date, and names drawn by lot, would make every file another one.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
+    with matplotlib.rc_context({"svg.hashsalt": "paco-prof"}):
+        figure = breakdown_figure(view, subject(record.workload), record.source.kind == "quoted")
+        try:
+            figure.savefig(path, dpi=160, metadata=metadata)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def breakdown_figure(view: BreakdownView, subject: str, is_quoted: bool = False) -> Figure:
+def breakdown_figure(view: BreakdownView, what: str, is_quoted: bool = False) -> Figure:
     """Horizontal stacked bars, the longest stage on top, what belongs to none last; no display is needed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = sorted(view.top_rows, key=lambda row: -row.seconds)
-    with matplotlib.rc_context({"font.size": 11, "hatch.linewidth": 0.8, "svg.hashsalt": "paco-prof"}):
+    with matplotlib.rc_context({"font.size": 11, "hatch.linewidth": 0.8}):
         figure = Figure(figsize=(9, 1.6 + 0.36 * len(rows)), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         _draw_bars(axes, rows)
         _label_bars(axes, view, rows)
-        axes.set_title(_title(view, subject, is_quoted), loc="left", fontsize=12)
+        axes.set_title(_title(view, what, is_quoted), loc="left", fontsize=12, parse_math=False)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel("milliseconds per training step")
@@ -71,9 +72,9 @@ def breakdown_figure(view: BreakdownView, subject: str, is_quoted: bool = False)
     return figure
 
 
-def _title(view: BreakdownView, subject: str, is_quoted: bool) -> str:
+def _title(view: BreakdownView, what: str, is_quoted: bool) -> str:
     quoted = " (quoted)" if is_quoted else ""
-    return f"PaCo-2 training step{quoted}, {subject}: {units.milliseconds(view.step.value)} ms"
+    return f"PaCo-2 training step{quoted}, {what}: {units.milliseconds(view.step.value)} ms"
 
 
 def _draw_bars(axes: Axes, rows: list[StageRow]) -> None:
@@ -95,7 +96,7 @@ def _draw_bars(axes: Axes, rows: list[StageRow]) -> None:
                 label=PHASE_TITLES[phase],
             )
         left = [start + width for start, width in zip(left, widths, strict=True)]
-    axes.set_yticks(positions, [title_of(row.path, row.calls) for row in rows])
+    axes.set_yticks(positions, [title_of(row.path, row.calls) for row in rows], parse_math=False)
 
 
 def _label_bars(axes: Axes, view: BreakdownView, rows: list[StageRow]) -> None:
@@ -103,5 +104,5 @@ def _label_bars(axes: Axes, view: BreakdownView, rows: list[StageRow]) -> None:
     longest = max((row.seconds for row in rows), default=0.0) * 1e3
     axes.set_xlim(0, longest * 1.3 or 1.0)
     for position, row in enumerate(rows):
-        text = f"{units.milliseconds(row.seconds)} ms · {units.percent(row.share)}"
-        axes.text(row.seconds * 1e3 + longest * 0.01, position, text, va="center", fontsize=10)
+        text = f"{units.milliseconds(row.seconds)} ms · {units.percent(row.share)}" if row.total else "not measured"
+        axes.text(row.seconds * 1e3 + longest * 0.01, position, text, va="center", fontsize=10, parse_math=False)

@@ -116,7 +116,8 @@ def test_what_cannot_be_is_refused(where: str, value: object) -> None:
         changed(cpu_record(), where, value)
 
 
-def test_a_training_without_steps_is_a_record_all_the_same() -> None:
-    """A run can end before its first step."""
+def test_a_run_that_ended_before_its_first_step_has_no_training_rather_than_an_empty_one() -> None:
     phases = {"forward": (), "backward": (), "other": ()}
-    assert Training(steps=(), phases=phases, stages=(), stop_reason="interrupted").steps == ()
+    assert cpu_record(training=None).training is None
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Training(steps=(), phases=phases, stages=(), stop_reason="interrupted")

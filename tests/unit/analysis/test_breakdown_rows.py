@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from builders import (
     Times,
     analysis_record,
-    changed,
     cpu_record,
     gpu_record,
     interrupted_record,
@@ -239,5 +238,3 @@ def test_priority_by_share(share: float, priority: Priority) -> None:
 
 def test_a_run_without_training_steps_has_no_view() -> None:
     assert breakdown_view(cpu_record(training=None)) is None
-    none = changed(cpu_record(training=training_of((), ())), "training.stop_reason", "interrupted")
-    assert breakdown_view(none) is None

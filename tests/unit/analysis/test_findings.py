@@ -83,6 +83,7 @@ def test_training_over_inference_is_split_by_stage() -> None:
     assert found.forward_ratio == pytest.approx(0.61 / inference.value)
     assert [path for path, _ in found.parts] == ["backbone", "loss"]
     assert [part for _, part in found.parts] == pytest.approx([2.0 / inference.value, 1.0 / inference.value])
+    assert sum(part for _, part in found.parts) + found.rest == pytest.approx(found.ratio)
 
 
 def test_without_an_inference_there_is_nothing_to_compare_with() -> None:
@@ -123,7 +124,7 @@ def test_a_few_factorisations_an_image_are_none(factorizations: int) -> None:
 
 def test_launch_bound_stages_are_named_with_their_phases() -> None:
     found = only(gpu_record(), f.HostBound)
-    assert found.stages == (("loss", ("forward",)), ("loss/pac", ("forward",)), ("matching", ("forward",)))
+    assert found.stages == (("loss/pac", ("forward",)), ("matching", ("forward",)))
     assert not has(QUIET, f.HostBound)
 
 
@@ -140,6 +141,7 @@ def test_noisy_stages_are_named_widest_first() -> None:
     assert [path for path, _ in found.stages] == ["loss", "backbone"]
     assert [width for _, width in found.stages] == [rows[path].relative_half_width for path in ("loss", "backbone")]  # type: ignore[union-attr]
     assert found.num_steps == 7
+    assert found.as_asked is (training.stop_reason == "as asked")
 
 
 def test_noise_in_a_stage_below_one_percent_is_nobodys_business() -> None:
@@ -208,7 +210,7 @@ def test_a_run_that_ended_before_its_first_step_has_findings_all_the_same() -> N
 
 
 def test_a_trace_without_operators_says_so() -> None:
-    noted = cpu_record(notes=(Note(code="stages_only_trace", detail="187124"),))
+    noted = cpu_record(notes=(Note(code="stages_only_trace", number=187_124),))
     assert only(noted, f.StagesOnlyTrace).operators == 187_124
     assert not has(QUIET, f.StagesOnlyTrace)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import EXAMPLES, analysis_record, changed, cpu_record, gpu_record, interrupted_record
+from builders import EXAMPLES, analysis_record, changed, changed_data, cpu_record, gpu_record, interrupted_record
 from paco_prof.cli.app import run
-from paco_prof.records import BreakdownRecord, Claim, Note
+from paco_prof.records import BreakdownRecord, Note
 from paco_prof.store import write_record
 
 ANALYSIS = EXAMPLES / "analysis_batch8.json"
@@ -107,36 +108,43 @@ def test_showing_a_record_never_overwrites_it(option: str, tmp_path: Path, capsy
 
 
 NO_STEPS = {"steps": (), "phases": {"forward": (), "backward": ()}, "stages": (), "stop_reason": "quoted"}
-# Records that fit the schema and make no sense: somebody has written them by hand, or another program has.
+# Records that have every field and make no sense: somebody has written them by hand, or another program has.
 SENSELESS = {
-    "inference without runs": changed(cpu_record(), "inference.runs", ()),
-    "inference in no time": changed(cpu_record(), "inference.runs", (0.0,) * 7),
-    "no backward phase": changed(cpu_record(), "training.phases", {"forward": (1.0,) * 7}),
-    "steps in no time": changed(cpu_record(), "training.steps", (0.0,) * 7),
-    "steps of NaN": changed(cpu_record(), "training.steps", (math.nan,) * 7),
-    "loss test without rounds": changed(cpu_record(), "loss_test.with_graph", ()),
-    "half a pair": changed(cpu_record(), "overhead.bare", (1.0,)),
-    "no pairs": changed(cpu_record(), "overhead", {"instrumented": (), "bare": ()}),
-    "bare steps in no time": changed(cpu_record(), "overhead.bare", (0.0,) * 3),
-    "a note that is no number": cpu_record(notes=(Note(code="stages_only_trace", detail="many"),)),
-    "claims without steps": changed(analysis_record(), "training", NO_STEPS),
-    "a share of an unknown stage": analysis_record().model_copy(
-        update={"claims": (Claim(quantity="share_percent", text="x", value=1.0, stage="nonsense"),)}
-    ),
-    "a projection for no batches": analysis_record().model_copy(
-        update={"claims": (Claim(quantity="epoch_minutes", text="x", value=1.0),)}
+    "inference without runs": changed_data(cpu_record(), "inference.runs", ()),
+    "inference in no time": changed_data(cpu_record(), "inference.runs", (0.0,) * 7),
+    "no backward phase": changed_data(cpu_record(), "training.phases", {"forward": (1.0,) * 7}),
+    "steps in no time": changed_data(cpu_record(), "training.steps", (0.0,) * 7),
+    "steps of NaN": changed_data(cpu_record(), "training.steps", (math.nan,) * 7),
+    "loss test without rounds": changed_data(cpu_record(), "loss_test.with_graph", ()),
+    "half a pair": changed_data(cpu_record(), "overhead.bare", (1.0,)),
+    "no pairs": changed_data(cpu_record(), "overhead", {"instrumented": (), "bare": ()}),
+    "bare steps in no time": changed_data(cpu_record(), "overhead.bare", (0.0,) * 3),
+    "a note that is no number": changed_data(cpu_record(), "notes", [{"code": "stages_only_trace", "number": "many"}]),
+    "claims without steps": changed_data(analysis_record(), "training", NO_STEPS),
+    "a projection for no batches": changed_data(
+        analysis_record(), "claims", [{"quantity": "epoch_minutes", "text": "x", "value": 1.0}]
     ),
 }
 
 
 @pytest.mark.parametrize("name", SENSELESS)
-def test_a_record_that_makes_no_sense_is_shown_or_refused_in_one_line(
+def test_a_record_that_makes_no_sense_is_refused_in_one_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run(["show", saved(SENSELESS[name], tmp_path)])
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(SENSELESS[name]))
+    assert run(["show", str(path)]) == 2
     captured = capsys.readouterr()
-    assert code in (0, 2)
-    assert captured.err.count("\n") == (1 if code else 0)
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert "run.json is not a valid record" in captured.err
+
+
+def test_a_claim_about_a_stage_that_is_not_there_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims = [{"quantity": "share_percent", "text": "x", "value": 1.0, "stage": "nonsense"}]
+    assert run(["show", saved(changed(analysis_record(), "claims", claims), tmp_path)]) == 0
+    assert "nonsense" not in capsys.readouterr().out
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure() -> None:

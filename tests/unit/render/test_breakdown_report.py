@@ -75,7 +75,7 @@ def test_the_machine_and_the_model_are_named(words: str) -> None:
 
 def test_an_accelerator_is_named_with_its_memory() -> None:
     text = text_of(gpu_record())
-    assert "NVIDIA H200 (150.11 GB)" in text
+    assert "NVIDIA H200 (150 GB)" in text
     assert "Peak memory on the device: 9.11 GB." in text
 
 
@@ -115,23 +115,21 @@ def test_the_speed_of_a_measured_run() -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("settled", "every stage above 1 % of the step has an interval within 5 %"),
-        ("time is up", "the time was up"),
-        ("as asked", "as many as were asked for"),
-        ("interrupted", "interrupted"),
-        ("failed", "failed"),
+        ("settled", "when every stage above 1 % of the step had an interval within 5 %"),
+        ("time is up", "when the time was up"),
+        ("as asked", "after as many steps as were asked for"),
+        ("interrupted", "when it was interrupted"),
+        ("failed", "when it failed"),
     ],
 )
 def test_why_there_are_not_more_steps(reason: str, words: str) -> None:
-    assert f"Stopped because: {words}" in text_of(changed(cpu_record(), "training.stop_reason", reason)).replace(
-        "the run was interrupted", "interrupted"
-    ).replace("the run failed", "failed")
+    assert f"Measuring stopped {words};" in text_of(changed(cpu_record(), "training.stop_reason", reason))
 
 
 def test_the_confidence_of_few_steps_is_not_overstated() -> None:
     three = cpu_record(training=training_of((Times("loss", 1.0, 1.0),), (1.0, 1.1, 1.2)))
     assert "75.0 % confidence" in text_of(three)
-    assert "98.4 % intervals of the median" in text_of(cpu_record())
+    assert "Intervals hold the median with 98.4 % confidence" in text_of(cpu_record())
     assert "it has no interval" in text_of(interrupted_record())
 
 

@@ -16,12 +16,15 @@ EXAMPLES: dict[f.Finding, tuple[str, ...]] = {
     f.DominantStage("loss", 0.937, 15.9): ("Loss Computation", "93.7 % of the step", "15.9x faster"),
     f.DominantStage("loss", 0.941, None): ("94.1 % of the forward stages", "no ceiling"),
     f.DominantStage("loss", 1.0, math.inf): ("100.0 %", "infinitely faster"),
-    f.TrainingOverInference(587.0, (("loss", 557.0), ("backbone", 27.2)), 221.0): (
+    f.TrainingOverInference(587.0, (("loss", 557.0), ("backbone", 27.2)), 2.8, 221.0, True): (
         "587x",
-        "Loss Computation 557x + Backbone 27.2x",
+        "Loss Computation 557x + Backbone 27.2x + the rest 2.8x",
         "221x",
     ),
-    f.TrainingOverInference(3.0, (), 1.0): ("3.0x",),
+    f.TrainingOverInference(587.0, (("loss", 220.0),), 367.0, 221.0, False): (
+        "Loss Computation 220x + the rest, all of backward among it, 367x",
+    ),
+    f.TrainingOverInference(3.0, (), 3.0, 1.0, True): ("3.0x",),
     f.LossAloneReadsLower(4.972, 4.2, 1.0, 8.0): ("1,000 ms", "4,200 ms", "4,972 ms", "772 ms", "8,000 ms"),
     f.LossAloneReadsLower(2.0, 2.5, 1.0, None): ("1,000 ms", "2,500 ms", "2,000 ms"),
     f.RepeatedFactorization("loss/pac", 14_368, 8, 186_784): ("14,368 matrices", "8, one per image", "186,784"),
@@ -30,13 +33,14 @@ EXAMPLES: dict[f.Finding, tuple[str, ...]] = {
         "Backbone (forward, backward)",
         "†",
     ),
-    f.NoisyStages((("loss", 0.4), ("backbone", 0.2), ("mine", 0.1), ("more", 0.06)), 7): (
+    f.NoisyStages((("loss", 0.4), ("backbone", 0.2), ("mine", 0.1), ("more", 0.06)), 7, False): (
         "7 steps",
+        "larger --max-seconds",
         "4 stages",
         "Loss Computation ±40.0 %",
         "mine ±10.0 %",
     ),
-    f.NoisyStages((("loss", 0.4),), 1): ("after 1 step ", "1 stage "),
+    f.NoisyStages((("loss", 0.4),), 1, True): ("after 1 step ", "1 stage ", "more --steps"),
     f.BusyMachine(1.43, 2): ("1.4 of 2 cores", "Measure again"),
     f.UnattributedTime(0.031): ("3.1 % of the step", "belongs to no stage"),
     f.UnattributedTime(-0.031): ("3.1 % of the step", "more than one row"),
