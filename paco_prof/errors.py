@@ -61,6 +61,6 @@ class MeasurementError(PacoProfError):
 
 
 class InterruptedRunError(PacoProfError):
-    """The user interrupted the run before anything had been measured."""
+    """The user interrupted the run; what had been measured until then is kept."""
 
     exit_code = ExitCode.INTERRUPTED

@@ -65,6 +65,8 @@ class Workload(_Frozen):
         batch_size: images per step; each has two views.
         image_size: side of the square input, in pixels; None where a quoted source does not tell.
         num_parts, window, dim: K, r and d of PaCo-2.
+        epoch: the epoch that the model believes it is in; it decides how parts are matched.
+        matching: the cost of the matching in that epoch, where known.
         threads: intra-operator CPU threads; None leaves them as torch chooses.
         feature_map: channels, height and width of the backbone's output, where known.
     """
@@ -78,6 +80,8 @@ class Workload(_Frozen):
     dim: int = Field(default=64, ge=1)
     device: str = "cpu"
     seed: int = Field(default=0, ge=0)
+    epoch: int = Field(default=0, ge=0)
+    matching: str = ""
     threads: int | None = Field(default=None, ge=1)
     data: str = "synthetic"
     optimizer: str = "AdamW"

@@ -104,10 +104,15 @@ def check_writable(path: Path) -> None:
     """Find out before measuring whether `path` can be written, leaving everything as it was.
 
     Raises:
-        UsageError: its folder does not exist, or neither file nor folder lets us write.
+        UsageError: it is a folder, its folder does not exist, or the folder (for a device or a pipe: it) is not ours to
+            write to.
     """
     if path.is_dir():
         raise UsageError(f"{path} cannot be written: it is a folder.", "Name a file.")
+    if path.exists() and not path.is_file():
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"{path} cannot be written: permission denied.", "Name another file.")
+        return
     if not path.parent.is_dir():
         raise UsageError(f"{path} cannot be written: the folder {path.parent} does not exist.", "Create it first.")
     try:

@@ -89,8 +89,9 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def _digits(value: float) -> str:
+    # The bounds are where rounding makes another digit: 99.96 is 100, and not 100.0.
     size = abs(value)
-    return _sign(value, 0 if size >= 100 else 1 if size >= 10 else 2)
+    return _sign(value, 0 if size >= 99.95 else 1 if size >= 9.995 else 2)
 
 
 def _sign(value: float, decimals: int) -> str:

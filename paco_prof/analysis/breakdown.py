@@ -60,6 +60,10 @@ def priority_of(share: float) -> Priority:
     return next((priority for least, priority in PRIORITY_THRESHOLDS if share >= least), Priority.LOW)
 
 
+# Host time over device time from which the device is taken to have waited for the host.
+HOST_BOUND_FROM = 0.9
+
+
 @dataclass(frozen=True, slots=True)
 class StageRow:
     """One stage, everything inside it included; seconds per step.
@@ -71,7 +75,7 @@ class StageRow:
         forward, backward, other: by phase; None is not measured.
         total: their sum, step by step; None where an event was lost.
         share: of the whole that `BreakdownView.share_of` names.
-        host_bound: phases in which the host took at least as long as the device, so that the device waited.
+        host_bound: phases in which the host took about as long as the device or longer.
         peak_bytes: highest allocation on the device while it ran, where that was measured.
     """
 
@@ -260,12 +264,15 @@ def _row(training: Training, path: str, middle: Sequence[int], peak_bytes: int |
 
 
 def _is_host_bound(members: Sequence[StageSamples]) -> bool:
-    """Host time at least the device's: the device waited for work (launch-bound)."""
+    """The host took about as long as the device, or longer: launch-bound, or waiting for what came before.
+
+    A span of events holds the device's idle time, and ends with the last kernel, a little after the host has gone on.
+    """
     if not members or any(samples.device is None for samples in members):
         return False
     device = [value for value in _add_up(samples.seconds for samples in members) if value is not None]
     host = [value for value in _add_up(samples.host for samples in members) if value is not None]
-    return bool(device) and median_estimate(host).value >= median_estimate(device).value > 0
+    return bool(device) and median_estimate(host).value >= HOST_BOUND_FROM * median_estimate(device).value > 0
 
 
 def _unattributed(rows: Sequence[StageRow], step: Estimate, phases: dict[Phase, Estimate]) -> dict[str, float]:

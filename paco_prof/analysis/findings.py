@@ -10,7 +10,7 @@ from paco_prof import stages
 from paco_prof.analysis.breakdown import BreakdownView, StageRow
 from paco_prof.records import BreakdownRecord
 from paco_prof.stages import Phase
-from paco_prof.stats.summary import median_estimate
+from paco_prof.stats.summary import PRECISION, SMALLEST_SHARE, median_estimate
 
 __all__ = [
     "BusyMachine",
@@ -30,9 +30,7 @@ __all__ = [
     "find",
 ]
 
-NOISE_LIMIT = 0.05
 UNATTRIBUTED_LIMIT = 0.02
-SMALLEST_SHARE = 0.01
 BUSY_CORES = 0.25
 LOWER_BY = 0.05
 
@@ -85,7 +83,9 @@ class LossAloneReadsLower:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedFactorization:
-    """A stage factorises more matrices per step than there are images, where one an image is all there is."""
+    """A stage factorises over four times as many matrices in a forward pass as there are images, where one an image
+    (or one for each of a few covariances) is all there is.
+    """
 
     path: str
     factorizations: int
@@ -193,9 +193,12 @@ def find(record: BreakdownRecord, view: BreakdownView | None) -> tuple[Finding, 
 def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
     training = record.training
     num_steps = len(training.steps) if training else 0
-    for note in record.notes:
-        if note.code in ("interrupted", "failed"):
-            yield RunEndedEarly(note.code, note.detail, num_steps)
+    ended_early = [note for note in record.notes if note.code in ("interrupted", "failed")]
+    for note in ended_early:
+        yield RunEndedEarly(note.code, note.detail, num_steps)
+    if not ended_early and training is not None and training.stop_reason == "interrupted":
+        # Nobody was left to say so: the process was killed between two checkpoints.
+        yield RunEndedEarly("interrupted", "", num_steps)
     if training is None:
         return
     busy_cores = training.other_busy_cores or 0.0
@@ -222,7 +225,7 @@ def _about_the_figures(record: BreakdownRecord, view: BreakdownView | None) -> I
 def _noise(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
     training = record.training
     widths = [(row.path, row.total.relative_half_width or 0.0) for row in _large(view) if row.total is not None]
-    wide = sorted((w for w in widths if w[1] > NOISE_LIMIT), key=lambda w: -w[1])
+    wide = sorted((w for w in widths if w[1] > PRECISION), key=lambda w: -w[1])
     if wide:
         as_asked = training is not None and training.stop_reason == "as asked"
         yield NoisyStages(tuple(wide), view.step.num_samples, as_asked)

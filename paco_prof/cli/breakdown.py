@@ -41,9 +41,17 @@ def breakdown(
         str,
         typer.Option(metavar="auto|N", help="Steps to measure; auto: until intervals are within 5 % or time is up."),
     ] = "auto",
-    max_seconds: Annotated[float, typer.Option(min=0.001, max=86_400.0, help="Time for all that is timed.")] = 60.0,
+    max_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=86_400.0, help="Time for all that is timed; the least that makes a measurement is taken."
+        ),
+    ] = 60.0,
+    epoch: Annotated[int, typer.Option(min=0, help="Epoch to measure: matching changes cost after the warm-up.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data and the order of steps.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="CPU threads; torch's choice by default.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")] = None,
@@ -83,6 +91,7 @@ def breakdown(
         window=window,
         dim=dim,
         device=device,
+        epoch=epoch,
         seed=seed,
         threads=threads,
     )

@@ -27,7 +27,7 @@ class SilentProgress:
     def begin(self, what: str) -> None:
         """See `paco_prof.measure.session.Progress.begin`."""
 
-    def update(self, seconds_left: float) -> None:
+    def update(self, elapsed: float, left: float) -> None:
         """See `paco_prof.measure.session.Progress.update`."""
 
 
@@ -62,7 +62,6 @@ class BarProgress:
             auto_refresh=False,
         )
         self._task = self._progress.add_task("starting", total=max_seconds, is_timed=False)
-        self._max_seconds = max_seconds
         self._last_redraw = 0.0
 
     def __enter__(self) -> BarProgress:
@@ -78,9 +77,9 @@ class BarProgress:
         """See `paco_prof.measure.session.Progress.begin`."""
         self._progress.update(self._task, description=what, refresh=True)
 
-    def update(self, seconds_left: float) -> None:
+    def update(self, elapsed: float, left: float) -> None:
         """See `paco_prof.measure.session.Progress.update`."""
         now = time.monotonic()
         is_due = now - self._last_redraw >= SECONDS_BETWEEN_REDRAWS
         self._last_redraw = now if is_due else self._last_redraw
-        self._progress.update(self._task, completed=self._max_seconds - seconds_left, is_timed=True, refresh=is_due)
+        self._progress.update(self._task, completed=elapsed, total=elapsed + left, is_timed=True, refresh=is_due)

@@ -47,8 +47,12 @@ def describe_environment(device: torch.device) -> Environment:
 
 
 def scrub(text: str) -> str:
-    """A message without the folders of absolute paths: `/home/x/run.json` becomes `run.json`."""
-    return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\"]+)", r"\1", text)
+    """A message without the folders of absolute paths: `/home/x/run.json` becomes `run.json`, `/home/x` becomes `~`."""
+    home = str(Path.home())
+    if home != "/":
+        text = text.replace(home, "~")
+    text = re.sub(r"/(?:home|Users)/[^/\s:'\"]+", "~", text)
+    return re.sub(r"(?:~|(?<![\w.])(?:[A-Za-z]:)?)[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\"]+)", r"\1", text)
 
 
 def shareable_command(arguments: list[str]) -> tuple[str, ...]:

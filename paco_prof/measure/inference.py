@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paco_prof.measure.clock import Clock
-from paco_prof.measure.pacing import Budget, is_precise, warm_up
+from paco_prof.measure.pacing import Budget, Tick, is_precise, warm_up
 from paco_prof.measure.training import bare_step
 from paco_prof.records import Inference
 
@@ -26,12 +26,12 @@ class InferenceTest:
         self._all: list[float] = []
         self._num_warmup: int | None = None
 
-    def measure(self, budget: Budget, tick: Callable[[], None]) -> None:
+    def measure(self, budget: Budget, tick: Tick) -> None:
         """Warm up, then repeat until the budget says stop."""
 
         def take() -> float:
             self._all.append(bare_step(self._infer, self._clock))
-            tick()
+            tick(0.0)
             return self._all[-1]
 
         self._num_warmup = warm_up(take, self._clock.now, budget.deadline, asked=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from paco_prof.measure.clock import Clock
-from paco_prof.measure.pacing import Budget, is_precise
+from paco_prof.measure.pacing import Budget, Tick, is_precise
 from paco_prof.measure.training import bare_step
 from paco_prof.records import LossTest
 
@@ -48,13 +48,13 @@ class LossAlone:
         self._clock = clock
         self._rounds: list[tuple[float, float, float]] = []
 
-    def measure(self, budget: Budget, tick: Callable[[], None]) -> None:
+    def measure(self, budget: Budget, tick: Tick) -> None:
         """Repeat until the budget says stop."""
         seconds = 0.0
         while budget.stop_reason(len(self._rounds), seconds, self._is_precise()) is None:
             self._rounds.append(self._round())
             seconds = sum(self._rounds[-1])
-            tick()
+            tick(0.0)
 
     def result(self) -> LossTest | None:
         """The rounds so far; None before the first."""

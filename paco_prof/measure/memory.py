@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import psutil
 import torch
 
 from paco_prof.measure.timeline import ROOT, Owner, Timeline
@@ -39,7 +39,7 @@ class AllocatorProbe:
 def measure_memory(run: Callable[[], object], device: torch.device) -> Memory:
     """Peak memory of a step: by stage, in a step of its own, where the device's allocator keeps peaks.
 
-    On a CPU there is no such allocator; the process's peak so far is all that can be told, and no step is taken.
+    Where there is none (a CPU), the process's peak so far is all that can be told, and no step is taken.
     """
     backend = None if device.type == "cpu" else torch.get_device_module(device)
     if backend is None or not hasattr(backend, "reset_peak_memory_stats"):
@@ -79,5 +79,9 @@ def peaks_by_stage(pieces: Iterable[tuple[Owner, int]]) -> tuple[StageMemory, ..
 
 def process_peak_bytes() -> int:
     """Highest resident memory of this process so far."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

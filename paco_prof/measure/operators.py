@@ -16,8 +16,25 @@ from paco_prof.stages import Phase, listening
 
 __all__ = ["OperatorCensus"]
 
-FACTORIZATIONS = ("cholesky", "lu_factor", "inv_ex", "eigh", "eig", "svd", "qr")
-NOT_FACTORIZATIONS = ("cholesky_solve",)
+# As the dispatcher names them; `linalg.inv` and `linalg.solve` factorise by LU.
+FACTORIZATIONS = frozenset(
+    {
+        "cholesky",
+        "linalg_cholesky_ex",
+        "linalg_lu_factor_ex",
+        "linalg_ldl_factor_ex",
+        "linalg_inv_ex",
+        "_linalg_solve_ex",
+        "_linalg_det",
+        "_linalg_slogdet",
+        "_linalg_eigh",
+        "_linalg_eigvals",
+        "linalg_eig",
+        "_linalg_svd",
+        "linalg_qr",
+        "geqrf",
+    }
+)
 
 
 class OperatorCensus(TorchDispatchMode):
@@ -61,8 +78,7 @@ class OperatorCensus(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         path = "/".join(self._path) or ROOT
         self._operators[path] += 1
-        name = func.overloadpacket.__name__
-        if any(word in name for word in FACTORIZATIONS) and name not in NOT_FACTORIZATIONS:
+        if func.overloadpacket.__name__ in FACTORIZATIONS:
             self._factorizations[path] += _num_matrices(args)
         return result
 

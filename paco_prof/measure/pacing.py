@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paco_prof.records import StopReason
-from paco_prof.stats.summary import CONFIDENCE, median_estimate
+from paco_prof.stats.summary import CONFIDENCE, PRECISION, median_estimate
 
-__all__ = ["Budget", "is_precise", "is_settled", "warm_up"]
+__all__ = ["Budget", "Tick", "is_precise", "is_settled", "warm_up"]
+
+# Told after every repetition; the argument is how many seconds the part still needs at least.
+Tick = Callable[[float], None]
 
 WARM_TOLERANCE = 0.10
-PRECISION = 0.05
 
 
 @dataclass(frozen=True)

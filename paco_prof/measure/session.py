@@ -66,8 +66,8 @@ class Progress(Protocol):
     def begin(self, what: str) -> None:
         """Another part of the run begins."""
 
-    def update(self, seconds_left: float) -> None:
-        """Something was finished; the run ends in about so many seconds."""
+    def update(self, elapsed: float, left: float) -> None:
+        """Something was finished, so many seconds after the timing began and so many before it is likely to end."""
 
 
 @dataclass(frozen=True)
@@ -208,9 +208,9 @@ class Session:
         except PacoProfError as error:
             self._unwritten = error
 
-    def _tick(self) -> None:
+    def _tick(self, at_least: float) -> None:
         now = self._clock.now()
-        self._progress.update(max(0.0, self._deadline - now))
+        self._progress.update(now - self._start, max(0.0, at_least, self._deadline - now))
         if now - self._last_save > SECONDS_BETWEEN_SAVES:
             self._last_save = now
             self._checkpoint(self.record())
@@ -238,16 +238,19 @@ def measure_breakdown(
     device = resolve_device(workload.device)
     if workload.threads is not None:
         torch.set_num_threads(workload.threads)
+    if device.index is not None:
+        # Events are recorded on the current device's stream, whichever device the model is on.
+        torch.get_device_module(device).set_device(device)
     progress.begin("building the model")
     try:
         step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
+        session = Session(step, built, describe_environment(device), plan, clock_for(device), progress, save, command)
     except (RuntimeError, MemoryError) as error:
         raise UsageError(
             f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
             f"{_last_line(error)}.",
             "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
         ) from error
-    session = Session(step, built, describe_environment(device), plan, clock_for(device), progress, save, command)
     return session.run()
 
 

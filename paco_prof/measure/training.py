@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
@@ -11,19 +12,17 @@ import torch
 
 from paco_prof.measure.clock import Clock, Span
 from paco_prof.measure.neighbours import Neighbours
-from paco_prof.measure.pacing import Budget, is_precise, warm_up
+from paco_prof.measure.pacing import Budget, Tick, is_precise, warm_up
 from paco_prof.measure.timeline import ROOT, Owner, Timeline
 from paco_prof.measure.tracker import StageTracker
 from paco_prof.records import Overhead, StageSamples, StopReason, Training
 from paco_prof.stages import Phase, listening
+from paco_prof.stats.summary import SMALLEST_SHARE
 
 __all__ = ["BACKWARD_WHOLE", "TimedStep", "TrainingTest", "bare_step", "timed_step"]
 
 # The stage that stands for all of backward where it cannot be divided.
 BACKWARD_WHOLE = "backward"
-
-# Stages below this share of the step need no narrow interval.
-SMALLEST_SHARE = 0.01
 
 RunStep = Callable[[], dict[str, torch.Tensor]]
 
@@ -103,26 +102,27 @@ class TrainingTest:
         self._pairs: list[tuple[float, float]] = []
         self._other_busy_cores: float | None = None
         self._neighbours = Neighbours()
-        self.stop_reason: StopReason = "as asked"
+        # Until `measure` knows better: a process that is killed leaves a record that says so.
+        self.stop_reason: StopReason = "interrupted"
 
     @property
     def steps(self) -> list[TimedStep]:
         """The measured steps so far."""
         return [] if self._num_warmup is None else self._all[self._num_warmup :]
 
-    def warm_up(self, end: float, asked: int | None, keep_last: bool, tick: Callable[[], None]) -> None:
+    def warm_up(self, end: float, asked: int | None, keep_last: bool, tick: Tick) -> None:
         """Take steps until they stop getting faster, or as many as asked; `keep_last` lets settled ones count."""
         self._neighbours = Neighbours()
 
         def take() -> float:
             self._all.append(timed_step(self._run, self._clock))
-            tick()
+            tick(0.0)
             return self._all[-1].seconds
 
         num = warm_up(take, self._clock.now, end, asked)
         self._num_warmup = num if keep_last else len(self._all)
 
-    def measure(self, budget: Budget, tick: Callable[[], None]) -> None:
+    def measure(self, budget: Budget, tick: Tick) -> None:
         """Take pairs of steps until the budget says why to stop, and remember why."""
         pair_seconds = 0.0
         while True:
@@ -134,7 +134,7 @@ class TrainingTest:
             self._take_pair()
             pair_seconds = self._clock.now() - start
             self._other_busy_cores = self._neighbours.busy_cores()
-            tick()
+            tick(pair_seconds * max(0, budget.minimum - len(self.steps)))
 
     def training(self) -> Training | None:
         """The record of the steps so far; None before the first."""
@@ -171,14 +171,12 @@ class TrainingTest:
         self._pairs.append((self._all[-1].seconds, bare))
 
     def _is_precise(self) -> bool:
-        """True once the interval of every stage above 1 % of the step is narrow."""
+        """True once the interval of every row above 1 % of the step is narrow: of each stage with all inside it."""
         steps = self.steps
-        if not steps:
-            return False
         whole = sum(step.seconds for step in steps)
-        owners = {owner for step in steps for owner in step.spans}
-        series = [[_seconds(step.spans.get(owner)) for step in steps] for owner in owners]
-        return all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
+        rows = [_seconds_by_row(step) for step in steps]
+        series = [[row.get(name, 0.0) for row in rows] for name in {name for row in rows for name in row}]
+        return bool(steps) and all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
 
     def _samples(self, owner: Owner, steps: list[TimedStep]) -> StageSamples:
         # A stage that a step never entered took no time in it.
@@ -197,6 +195,15 @@ def _seconds(span: Span | None) -> float:
         return 0.0
     # Where an event was lost the host's clock is the better guess.
     return span.host if span.device is None else span.device
+
+
+def _seconds_by_row(step: TimedStep) -> dict[str, float]:
+    """Seconds of each stage that has no parent, all phases and all stages inside it added up."""
+    rows: dict[str, float] = defaultdict(float)
+    for owner, span in step.spans.items():
+        if owner.path != ROOT:
+            rows[owner.path.split("/")[0]] += _seconds(span)
+    return rows
 
 
 def _phase_seconds(step: TimedStep, phase: Phase) -> float:

@@ -140,6 +140,7 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
         d=workload.dim,
         image_size=workload.image_size,
     ).to(device)
+    model.set_epoch(workload.epoch)
     batch = synthetic_batch(workload, workload.image_size)
     channels, height, width = _feature_map(model, batch.x1[:1].to(device), workload)
     if workload.num_parts > height * width:
@@ -154,6 +155,7 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
     built = workload.model_copy(
         update={
             "feature_map": (channels, height, width),
+            "matching": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
             "num_parameters": sum(p.numel() for p in model.parameters()),
         }
     )

@@ -99,7 +99,13 @@ class TimmBackbone(nn.Module):
     def _fold_tokens(self, tokens: Tensor, x: Tensor) -> Tensor:
         num_prefix = int(getattr(self.model, "num_prefix_tokens", 0))
         patches = tokens[:, num_prefix:]
-        height, width = self._grid(x)
+        grid = self._grid(x)
+        if grid is None:
+            raise UsageError(
+                f"Backbone {self.name!r} does not say on which grid its {patches.shape[1]} tokens lie.",
+                "Use a backbone with feature maps, or with a patch grid (patch_embed.dynamic_feat_size).",
+            )
+        height, width = grid
         if height * width != patches.shape[1]:
             raise UsageError(
                 f"The {patches.shape[1]} patch tokens of backbone {self.name!r} do not fill a patch grid of "
@@ -108,12 +114,12 @@ class TimmBackbone(nn.Module):
             )
         return patches.transpose(1, 2).unflatten(2, (height, width))
 
-    def _grid(self, x: Tensor) -> tuple[int, int]:
+    def _grid(self, x: Tensor) -> tuple[int, int] | None:
         patch_embed = getattr(self.model, "patch_embed", None)
         if patch_embed is not None and hasattr(patch_embed, "dynamic_feat_size"):
             height, width = patch_embed.dynamic_feat_size((x.shape[-2], x.shape[-1]))
             return int(height), int(width)
-        return 0, 0
+        return None
 
 
 def _create(name: str, pretrained: bool, image_size: int) -> nn.Module:

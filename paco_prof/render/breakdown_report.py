@@ -90,6 +90,7 @@ def _machine(environment: Environment) -> str:
 
 def _model(workload: Workload) -> str:
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
+    matching = f", epoch {workload.epoch} (matching by {workload.matching} distance)" if workload.matching else ""
     size_of_views = "" if workload.image_size is None else f" of {workload.image_size} px"
     feature_map = ""
     if workload.feature_map is not None:
@@ -97,7 +98,7 @@ def _model(workload: Workload) -> str:
         feature_map = f"feature map {channels} x {height} x {width}, "
     return (
         f"Model: PaCo-2 (reference form) on {workload.backbone}, {size}{feature_map}K={workload.num_parts}, "
-        f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}; batch "
+        f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}{matching}; batch "
         f"{workload.batch_size} x 2 views{size_of_views}, {workload.data} data."
     )
 
@@ -216,8 +217,8 @@ def _table_notes(record: BreakdownRecord, training: Training, view: BreakdownVie
         notes.append(f"Peak memory on the device: {units.gigabytes(memory.device_peak_bytes)}.")
     elif memory is not None and memory.process_peak_bytes is not None:
         notes.append(
-            f"Peak memory: {units.gigabytes(memory.process_peak_bytes)} resident, of the whole process and run; a CPU "
-            "keeps no peaks by stage."
+            f"Peak memory: {units.gigabytes(memory.process_peak_bytes)} resident, of the whole process and run; this "
+            "device keeps no peaks by stage."
         )
     return notes
 
@@ -227,11 +228,11 @@ def _intervals(training: Training, step: Estimate) -> str:
         return "One step was measured; it has no interval."
     middle = len(typical_steps(training.steps))
     which = "the middle one" if middle == 1 else f"the mean of the middle {middle}"
-    what = f"Figures are of the typical step, {which} of {step.num_samples} by duration."
+    what = f"Figures of the step are of the typical one, {which} of {step.num_samples} by duration; others are medians."
     confidence = units.percent(step.confidence)
     if step.confidence >= CONFIDENCE:
-        return f"{what} Intervals hold the median with {confidence} confidence."
-    return f"{what} Intervals are the full range, which holds the median with {confidence} confidence."
+        return f"{what} The step's intervals hold the median with {confidence} confidence."
+    return f"{what} The step's intervals are the full range, which holds the median with {confidence} confidence."
 
 
 def _stopping(training: Training) -> str:

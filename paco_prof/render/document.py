@@ -47,12 +47,12 @@ class Row:
 
     Attributes:
         depth: how far the first cell is indented.
-        style: `strong` for what must be seen first, `total` for a sum (a rule goes before it), `faint` for the rest.
+        style: `strong` for what must be seen first, `total` for a sum (a rule goes before it).
     """
 
     cells: tuple[str, ...]
     depth: int = 0
-    style: Literal["plain", "strong", "total", "faint"] = "plain"
+    style: Literal["plain", "strong", "total"] = "plain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,10 @@ def sentence(finding: f.Finding) -> str:
             )
         case f.HostBound(bound):
             names = ", ".join(f"{plain_title(path)} ({', '.join(phases)})" for path, phases in bound)
-            return f"Launch-bound (†): the device waits for the host in {names}; fewer, larger operators would help."
+            return (
+                f"Launch-bound (†): the host takes as long as the device in {names}. Either the device waits for work, "
+                "and fewer, larger operators would help, or the host waits there for a result."
+            )
         case f.NoisyStages(noisy, num_steps, as_asked):
             worst = ", ".join(f"{plain_title(path)} {units.interval(width)}" for path, width in noisy[:3])
             return (

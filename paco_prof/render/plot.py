@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from paco_prof.errors import UsageError
 from paco_prof.records import BreakdownRecord
 from paco_prof.render.breakdown_report import subject
 from paco_prof.render.labels import title_of
+from paco_prof.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,10 +44,9 @@ def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
     with matplotlib.rc_context({"svg.hashsalt": "paco-prof"}):
         figure = breakdown_figure(view, subject(record.workload), record.source.kind == "quoted")
-        try:
-            figure.savefig(path, dpi=160, metadata=metadata)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=160, metadata=metadata, format=path.suffix.lower().lstrip("."))
+    write_bytes(path, picture.getvalue())
 
 
 def breakdown_figure(view: BreakdownView, what: str, is_quoted: bool = False) -> Figure:

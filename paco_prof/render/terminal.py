@@ -13,7 +13,7 @@ from paco_prof.render.document import Block, Bullets, Document, Heading, Paragra
 
 __all__ = ["to_terminal"]
 
-STYLES = {"plain": "", "strong": "bold", "total": "bold", "faint": "dim"}
+STYLES = {"plain": "", "strong": "bold", "total": "bold"}
 
 
 def to_terminal(document: Document) -> RenderableType:

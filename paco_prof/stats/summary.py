@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr
 
-__all__ = ["CONFIDENCE", "Estimate", "median_estimate"]
+__all__ = ["CONFIDENCE", "PRECISION", "SMALLEST_SHARE", "Estimate", "median_estimate"]
 
 CONFIDENCE = 0.95
+# A median is precise where its interval reaches at most this far, relatively, to either side ...
+PRECISION = 0.05
+# ... which is asked of everything that takes more than this share of the whole.
+SMALLEST_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Estimate:
 
     Attributes:
         value: the median, or what a caller prefers as the middle, in the unit of the samples.
+        median: what the interval is of.
         low, high: ends of the interval, both samples; equal to the value where there is one sample only.
         confidence: probability that such an interval holds the true median, at least the one that was asked for
             where there are samples enough (six for 95 %), and the most that the samples allow where there are not.
@@ -26,6 +31,7 @@ class Estimate:
     """
 
     value: float
+    median: float
     low: float
     high: float
     confidence: float
@@ -33,10 +39,10 @@ class Estimate:
 
     @property
     def relative_half_width(self) -> float | None:
-        """The farther end's distance from the value, over the value; None for one sample or a value of zero."""
-        if self.num_samples < 2 or self.value == 0:
+        """The farther end's distance from the median, over the median; None for one sample or a median of zero."""
+        if self.num_samples < 2 or self.median == 0:
             return None
-        return max(self.high - self.value, self.value - self.low) / abs(self.value)
+        return max(self.high - self.median, self.median - self.low) / abs(self.median)
 
 
 def median_estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -59,6 +65,7 @@ def median_estimate(samples: Sequence[float], confidence: float = CONFIDENCE) ->
     depth = int(depths[deep_enough[-1]]) if len(deep_enough) else 1
     return Estimate(
         value=float(np.median(ordered)),
+        median=float(np.median(ordered)),
         low=float(ordered[depth - 1]),
         high=float(ordered[num - depth]),
         confidence=float(coverage[depth - 1]) if num > 1 else 0.0,

@@ -41,11 +41,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met; within the noise where the interval holds it."""
+        """Whether the target is met; nobody can tell where the interval holds it."""
         if self.target is None:
             return ""
         if self.high is not None and self.low is not None and self.low <= self.target < self.high:
-            return "met within noise" if self.value <= self.target else "missed within noise"
+            return "cannot be told from noise"
         return "met" if self.value <= self.target else "missed"
 
 
@@ -77,7 +77,7 @@ def store(figures: list[Figure], seconds: float) -> str:
     columns = tuple(Column(title, "left" if title in ("figure", "verdict") else "right") for title in titles)
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     machine = (
-        f"Measured by `make bench` on {environment.processor}, {environment.cores} cores, {environment.threads} "
+        f"Measured by make bench on {environment.processor}, {environment.cores} cores, {environment.threads} "
         f"threads, {environment.system}; {versions}; commit {environment.commit}. "
         "Medians; intervals are order-statistic intervals of the median with 95 % confidence where there are six "
         "samples or more, else the full range."

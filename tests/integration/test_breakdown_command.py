@@ -261,6 +261,8 @@ def test_a_killed_run_leaves_a_whole_record(tmp_path: Path) -> None:
     done = Finished(process.returncode, "", "", tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["kind"] == "breakdown"
     assert len(done.training.steps) >= 1
+    # Nobody was left to say so: the record must not claim to be complete.
+    assert done.training.stop_reason == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -126,8 +126,7 @@ def test_the_device_clock_is_the_one_that_counts() -> None:
 
 def test_a_stage_is_host_bound_where_the_device_waits_for_the_host() -> None:
     bound = {row.path: row.host_bound for row in view_of(gpu_record()).rows if row.host_bound}
-    # The loss as a whole is not: what is inside it keeps the device busy.
-    assert bound == {"loss/pac": ("forward",), "matching": ("forward",)}
+    assert bound == {"loss": ("forward",), "loss/pac": ("forward",), "matching": ("forward",)}
     assert not any(row.host_bound for row in view_of(cpu_record()).rows)
 
 

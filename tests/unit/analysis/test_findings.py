@@ -124,7 +124,7 @@ def test_a_few_factorisations_an_image_are_none(factorizations: int) -> None:
 
 def test_launch_bound_stages_are_named_with_their_phases() -> None:
     found = only(gpu_record(), f.HostBound)
-    assert found.stages == (("loss/pac", ("forward",)), ("matching", ("forward",)))
+    assert found.stages == (("loss", ("forward",)), ("loss/pac", ("forward",)), ("matching", ("forward",)))
     assert not has(QUIET, f.HostBound)
 
 

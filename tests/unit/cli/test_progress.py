@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 
 import pytest
 from rich.console import Console
@@ -15,14 +14,14 @@ from paco_prof.cli.progress import BarProgress, SilentProgress
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with SilentProgress() as silent:
         silent.begin("inference")
-        silent.update(12.0)
+        silent.update(48.0, 12.0)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_pipe_gets_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     with BarProgress(60.0) as bar:
         bar.begin("inference")
-        bar.update(12.0)
+        bar.update(48.0, 12.0)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.strip() == ""
@@ -46,9 +45,9 @@ def test_a_terminal_shows_what_is_measured_and_the_time_left(screen: io.StringIO
         bar.begin("building the model")
         before = screen.getvalue()
         bar.begin("training steps")
-        bar.update(42.0)
+        bar.update(18.0, 42.0)
         during = screen.getvalue()
-        bar.update(0.0)
+        bar.update(60.0, 0.0)
     assert "building the model" in before
     assert "left" not in before
     assert "training steps" in during
@@ -56,9 +55,9 @@ def test_a_terminal_shows_what_is_measured_and_the_time_left(screen: io.StringIO
     assert "finishing" in screen.getvalue()
 
 
-def test_a_run_without_a_limit_has_a_bar_too(screen: io.StringIO) -> None:
-    """`--max-seconds inf`: until the intervals are narrow."""
-    with BarProgress(math.inf) as bar:
+def test_a_run_that_takes_longer_than_it_may_still_has_a_bar(screen: io.StringIO) -> None:
+    """`--steps` overrides `--max-seconds`: the bar is of the time that it will take."""
+    with BarProgress(1.0) as bar:
         bar.begin("training steps")
-        bar.update(math.inf)
-    assert "training steps" in screen.getvalue()
+        bar.update(30.0, 90.0)
+        assert "90 s left" in screen.getvalue()

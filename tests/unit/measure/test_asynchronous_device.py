@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from builders import cpu_record
 from paco_prof import stages
+from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.measure.memory import memory_pieces, peaks_by_stage
+from paco_prof.measure.pacing import Budget
 from paco_prof.measure.timeline import ROOT, Owner
-from paco_prof.measure.training import timed_step
+from paco_prof.measure.training import TrainingTest, timed_step
 from paco_prof.stages import stage
 from virtual_device import VirtualDevice
 
@@ -124,6 +130,40 @@ def test_recording_costs_the_host_and_not_the_stage() -> None:
     device = VirtualDevice(record_cost_ns=MS // 100)
     step = timed_step(lambda: two_stage_step(device), device.clock())
     assert step.spans[Owner("a", "forward")].device == pytest.approx(0.003, rel=0.01)
+
+
+def flags(step: Callable[[VirtualDevice], None]) -> dict[str, tuple[str, ...]]:
+    """Launch-bound phases of each stage, from a virtual device's steps all the way to the table."""
+    device = VirtualDevice()
+
+    def run() -> dict[str, torch.Tensor]:
+        with stages.phase("forward"):
+            step(device)
+        with stages.phase("backward"):
+            pass
+        return {}
+
+    test = TrainingTest(run, device.clock(), random.Random(0))
+    test.warm_up(end=1e9, asked=1, keep_last=True, tick=lambda _: None)
+    test.measure(Budget(lambda: 0.0, 1e9, minimum=3, maximum=3), lambda _: None)
+    training = test.training()
+    assert training is not None
+    view = breakdown_view(cpu_record(training=training))
+    assert view is not None
+    return {row.path: row.host_bound for row in view.rows if row.path != stages.AUTOGRAD}
+
+
+def test_many_small_launches_are_flagged_and_one_large_one_is_not() -> None:
+    """The device is idle nine tenths of the first stage; its span ends with the last launch's tail."""
+
+    def step(device: VirtualDevice) -> None:
+        with stage("small"):
+            for _ in range(10):
+                device.launch(1 * MS, MS // 10)
+        with stage("large"):
+            device.launch(MS // 10, 10 * MS)
+
+    assert flags(step) == {"small": ("forward",), "large": ()}
 
 
 class Allocator:

@@ -2,6 +2,7 @@
 
 import getpass
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,8 @@ def test_the_machine_is_described_without_naming_it() -> None:
         ("--output=/home/ada/run.json", "--output=run.json"),
         ("failed in /home/ada/model.py, line 3", "failed in model.py, line 3"),
         (r"C:\Users\ada\run.json", "run.json"),
+        ("cannot open /home/ada", "cannot open ~"),
+        ("/Users/ada/model.py, line 3", "model.py, line 3"),
         ("reports/run.json", "reports/run.json"),
         ("a/b ratio of 1/2", "a/b ratio of 1/2"),
         ("../run.json", "../run.json"),
@@ -33,6 +36,11 @@ def test_the_machine_is_described_without_naming_it() -> None:
 )
 def test_absolute_paths_lose_their_folders(text: str, scrubbed: str) -> None:
     assert scrub(text) == scrubbed
+
+
+def test_the_home_folder_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/data/ada lovelace"))
+    assert scrub("failed in /data/ada lovelace/model.py") == "failed in model.py"
 
 
 def test_a_command_is_kept_as_it_was_typed_but_for_folders() -> None:

@@ -28,8 +28,8 @@ class Quiet:
     def __init__(self, on_begin: Callable[[str], None] = lambda what: None) -> None:
         self.begin = on_begin
 
-    def update(self, seconds_left: float) -> None:
-        assert seconds_left >= 0
+    def update(self, elapsed: float, left: float) -> None:
+        assert elapsed >= 0
 
 
 @pytest.fixture(autouse=True)

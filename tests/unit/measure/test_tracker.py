@@ -226,7 +226,24 @@ def test_nothing_holds_the_graph_once_backward_is_over() -> None:
     timed_step(run, HostClock())
 
 
-def test_engine_setup_is_a_stage_of_its_own() -> None:
-    """From the call of backward to the first node that a stage produced."""
-    step, _ = take(lambda x: stage("a")(lambda y: busy(y, 1, 1).sum())(x))
-    assert Owner(stages.AUTOGRAD, "backward") in step.spans
+def test_engine_setup_is_what_passes_before_the_first_node_that_a_stage_produced() -> None:
+    """Planted in a hook on the loss itself, which the engine runs before any stage's node."""
+
+    def run() -> dict[str, torch.Tensor]:
+        x = torch.ones(3, requires_grad=True)
+        with stages.phase("forward"), stage("a", x) as a:
+            y = a.outputs(busy(x, 1, 10))
+        total = y.sum()
+        with stages.phase("backward"):
+            total.register_hook(lambda grad: advance(4))
+            total.backward()
+        return {"total": total.detach()}
+
+    step = timed_step(run, HostClock(lambda: now_ns))
+    assert step.spans[Owner(stages.AUTOGRAD, "backward")].host == pytest.approx(0.004)
+    assert step.spans[Owner("a", "backward")].host == pytest.approx(0.010)
+
+
+def advance(milliseconds: float) -> None:
+    global now_ns
+    now_ns += int(milliseconds * MS)

@@ -108,7 +108,7 @@ def test_the_speed_of_a_measured_run() -> None:
         "Optimizer",
         "Training / inference",
     ]
-    assert rows["Training step"] == ("6,817", "±1.1 %", "852", "1.17")
+    assert rows["Training step"] == ("6,817", "±1.2 %", "852", "1.17")
     assert rows["Training / inference"][0] == "23.4x"
 
 
@@ -129,7 +129,7 @@ def test_why_there_are_not_more_steps(reason: str, words: str) -> None:
 def test_the_confidence_of_few_steps_is_not_overstated() -> None:
     three = cpu_record(training=training_of((Times("loss", 1.0, 1.0),), (1.0, 1.1, 1.2)))
     assert "75.0 % confidence" in text_of(three)
-    assert "Intervals hold the median with 98.4 % confidence" in text_of(cpu_record())
+    assert "intervals hold the median with 98.4 % confidence" in text_of(cpu_record())
     assert "it has no interval" in text_of(interrupted_record())
 
 

@@ -94,10 +94,10 @@ def test_one_sample_has_no_interval() -> None:
 
 
 def test_the_relative_width_reaches_to_the_farther_end() -> None:
-    assert Estimate(10.0, 9.0, 12.0, 0.95, 7).relative_half_width == pytest.approx(0.2)
-    assert Estimate(10.0, 7.0, 12.0, 0.95, 7).relative_half_width == pytest.approx(0.3)
-    assert Estimate(-10.0, -11.0, -9.0, 0.95, 7).relative_half_width == pytest.approx(0.1)
-    assert Estimate(0.0, -1.0, 1.0, 0.95, 7).relative_half_width is None
+    assert Estimate(10.5, 10.0, 9.0, 12.0, 0.95, 7).relative_half_width == pytest.approx(0.2)
+    assert Estimate(10.5, 10.0, 7.0, 12.0, 0.95, 7).relative_half_width == pytest.approx(0.3)
+    assert Estimate(-10.5, -10.0, -11.0, -9.0, 0.95, 7).relative_half_width == pytest.approx(0.1)
+    assert Estimate(0.5, 0.0, -1.0, 1.0, 0.95, 7).relative_half_width is None
 
 
 def test_no_samples_have_no_median() -> None:
