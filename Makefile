@@ -31,7 +31,7 @@ contracts: $(DEV) ## who may import whom
 	$(BIN)/lint-imports
 
 bench: $(DEV) ## speed targets; figures go to reports/ (12 minutes, 11 GB for torch.profiler's part)
-	KINETO_LOG_LEVEL=5 $(BIN)/python tests/benchmarks/run.py
+	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py
 
 reports: $(RUN) ## measure reports/ anew, and put the report into the README
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \

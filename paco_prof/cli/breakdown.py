@@ -75,7 +75,7 @@ def breakdown(
     outputs.check()
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     # Imported here, so that --help and bad input need not wait for torch.
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.environment import shareable_command

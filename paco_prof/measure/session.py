@@ -135,10 +135,11 @@ class Session:
             self._begin_timing()
             self._measure()
         except KeyboardInterrupt as interrupt:
-            error, self._training.stop_reason = interrupt, "interrupted"
+            error = interrupt
             self._notes.append(Note(code="interrupted"))
         except Exception as failure:
-            error, self._training.stop_reason = failure, "failed"
+            error = failure
+            self._training.fail()
             self._notes.append(Note(code="failed", detail=_last_line(failure)))
         record = self.record()
         self._checkpoint(record)

@@ -136,6 +136,11 @@ class TrainingTest:
             self._other_busy_cores = self._neighbours.busy_cores()
             tick(pair_seconds * max(0, budget.minimum - len(self.steps)))
 
+    def fail(self) -> None:
+        """What is measured has failed; steps that had come to their end before keep their reason."""
+        if self.stop_reason == "interrupted":
+            self.stop_reason = "failed"
+
     def training(self) -> Training | None:
         """The record of the steps so far; None before the first."""
         # A run that ended inside its warm-up has its last step to show, which is better than nothing.

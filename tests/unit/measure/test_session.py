@@ -126,6 +126,8 @@ def test_an_interruption_keeps_what_was_measured() -> None:
     assert outcome.record.training is not None
     assert len(outcome.record.training.steps) == 3
     assert outcome.record.loss_test is None
+    # The steps themselves had come to their end.
+    assert outcome.record.training.stop_reason == "as asked"
     assert [note.code for note in outcome.record.notes] == ["interrupted"]
     assert saved[-1] == outcome.record
 
