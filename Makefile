@@ -1,8 +1,8 @@
 # Everything runs in .venv, which the first target that needs it sets up.
 
 PYTHON ?= python3
-# One version of torch for all, so that figures are comparable. It is installed first and on its own: a build that
-# pip finds locally (a CPU one, say) is then kept by everything that needs torch.
+# One version of torch for all, so that figures are comparable. It is named in every install: timm needs torchvision,
+# whose newest release would otherwise bring the newest torch with it.
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,10 +50,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN): pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" --editable .
 	@touch $@
 
 $(DEV): pyproject.toml | $(RUN)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" --editable ".[dev]"
 	@touch $@

@@ -17,12 +17,13 @@ from paco_prof.records import Environment
 
 __all__ = ["describe_environment", "scrub", "shareable_command"]
 
-LIBRARIES = ("torch", "timm", "torchvision", "numpy", "scipy")
+LIBRARIES = ("timm", "torchvision", "numpy", "scipy")
 
 
 def describe_environment(device: torch.device) -> Environment:
     """What this process runs on."""
-    versions = {"python": platform.python_version()}
+    # torch's own word tells the build as well (+cpu, +cu130), which its metadata need not.
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     for library in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[library] = importlib.metadata.version(library)

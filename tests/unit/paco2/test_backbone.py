@@ -64,7 +64,7 @@ class Fake(nn.Module):
     [
         (torch.zeros(2, 5), r"\(2, 5\)"),
         ([torch.zeros(2, 4, 3, 3)], "list"),
-        (torch.zeros(2, 7, 4), "7 patch tokens"),
+        (torch.zeros(2, 7, 4), "does not say on which grid its 7 tokens lie"),
     ],
 )
 def test_what_cannot_be_folded_is_named(features: object, words: str) -> None:
@@ -72,6 +72,13 @@ def test_what_cannot_be_folded_is_named(features: object, words: str) -> None:
     backbone.model = Fake(features)
     with pytest.raises(UsageError, match=words):
         backbone.forward_features(torch.zeros(2, 3, 8, 8))
+
+
+def test_tokens_that_do_not_fill_their_grid_are_named() -> None:
+    backbone = TimmBackbone("test_vit", image_size=96)
+    backbone.model.num_prefix_tokens = 0
+    with pytest.raises(UsageError, match="37 patch tokens of backbone 'test_vit' do not fill a patch grid of 6 x 6"):
+        backbone.forward_features(torch.zeros(2, 3, 96, 96))
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
