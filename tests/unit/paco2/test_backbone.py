@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -75,10 +77,11 @@ def test_what_cannot_be_folded_is_named(features: object, words: str) -> None:
 
 
 def test_tokens_that_do_not_fill_their_grid_are_named() -> None:
-    backbone = TimmBackbone("test_vit", image_size=96)
-    backbone.model.num_prefix_tokens = 0
-    with pytest.raises(UsageError, match="37 patch tokens of backbone 'test_vit' do not fill a patch grid of 6 x 6"):
-        backbone.forward_features(torch.zeros(2, 3, 96, 96))
+    backbone = TimmBackbone("test_resnet")
+    backbone.model = Fake(torch.zeros(2, 7, 4))
+    backbone.model.patch_embed = SimpleNamespace(dynamic_feat_size=lambda size: (size[0] // 4, size[1] // 4))
+    with pytest.raises(UsageError, match="7 patch tokens of backbone 'test_resnet' do not fill a patch grid of 2 x 3"):
+        backbone.forward_features(torch.zeros(2, 3, 8, 12))
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
