@@ -10,7 +10,7 @@ from paco_prof import stages
 from paco_prof.analysis.breakdown import BreakdownView, StageRow
 from paco_prof.records import BreakdownRecord
 from paco_prof.stages import Phase
-from paco_prof.stats.summary import PRECISION, SMALLEST_SHARE, median_estimate
+from paco_prof.stats.summary import CONFIDENCE, PRECISION, SMALLEST_SHARE, Estimate, median_estimate
 
 __all__ = [
     "BusyMachine",
@@ -42,11 +42,13 @@ class DominantStage:
     Attributes:
         share: of the step, or of what `BreakdownView.share_of` names.
         ceiling: the speed-up of the step if that stage were free (Amdahl); None where shares are not of the step.
+        rival: a stage of more than half its share that cannot be told to take less; empty where there is none.
     """
 
     path: str
     share: float
     ceiling: float | None
+    rival: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,18 @@ class TrainingOverInference:
 class LossAloneReadsLower:
     """The loss test against the loss inside the step, forward, in seconds.
 
-    `with_graph - without_graph` is what recording the graph costs, `in_step - with_graph` what the step around the loss
-    does to it (caches, allocator, noise). The backward that the test leaves out comes on top.
+    Attributes:
+        in_step: inside the step, graph and all.
+        with_graph, without_graph: alone; their difference is what recording the graph costs.
+        surroundings: what the step around the loss adds to it (caches, allocator), `in_step - with_graph`; None where
+            that cannot be told from noise.
+        backward_in_step: the backward that a loss test leaves out.
     """
 
     in_step: float
     with_graph: float
     without_graph: float
+    surroundings: float | None
     backward_in_step: float | None
 
 
@@ -237,10 +244,11 @@ def _noise(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
 def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:
     shares = [row for row in view.top_rows if row.share is not None]
     if shares:
-        first = max(shares, key=lambda row: row.share or 0.0)
+        first, *others = sorted(shares, key=lambda row: -(row.share or 0.0))
         share = min(first.share or 0.0, 1.0)
         ceiling = math.inf if share == 1.0 else 1 / (1 - share)
-        yield DominantStage(first.path, share, ceiling if view.share_of == "step" else None)
+        rival = others[0].path if others and _is_rival(first, others[0]) else ""
+        yield DominantStage(first.path, share, ceiling if view.share_of == "step" else None, rival)
     yield from _factorizations(record)
     if view.inference is not None and view.training_over_inference is not None:
         inference = view.inference.value
@@ -275,11 +283,24 @@ def _loss_alone(record: BreakdownRecord, view: BreakdownView) -> Iterator[Findin
     loss, test = view.row(stages.LOSS), record.loss_test
     if loss is None or loss.forward is None or test is None:
         return
+    in_step, with_graph = loss.forward, median_estimate(test.with_graph)
     without_graph = median_estimate(test.without_graph).value
-    if without_graph < (1 - LOWER_BY) * loss.forward.value:
+    if without_graph < (1 - LOWER_BY) * in_step.value:
         yield LossAloneReadsLower(
-            loss.forward.value,
-            median_estimate(test.with_graph).value,
-            without_graph,
-            loss.backward.value if loss.backward else None,
+            in_step=in_step.value,
+            with_graph=with_graph.value,
+            without_graph=without_graph,
+            surroundings=in_step.value - with_graph.value if _is_above(in_step, with_graph) else None,
+            backward_in_step=loss.backward.value if loss.backward else None,
         )
+
+
+def _is_rival(first: StageRow, second: StageRow) -> bool:
+    if first.total is None or second.total is None or second.seconds < first.seconds / 2:
+        return False
+    return not _is_above(first.total, second.total)
+
+
+def _is_above(one: Estimate, other: Estimate) -> bool:
+    """Whether a median is established to be the larger one: two full intervals that do not touch."""
+    return min(one.confidence, other.confidence) >= CONFIDENCE and one.low > other.high

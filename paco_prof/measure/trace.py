@@ -1,8 +1,8 @@
 """A Chrome / Perfetto trace of one step that is not timed: its stages, and the operators beneath them.
 
 The stages come from the same timeline as everything else. The operators come from `torch.profiler`, as long as there
-are few enough of them: on a step of the reference loop it stores over two million events in more than 10 GB of memory
-and takes two minutes to let go of them, for a file that no viewer opens gladly.
+are few enough of them: on a step of the reference loop it takes tens of times the step to process them (`make bench`
+measures it), for a file that no viewer opens gladly.
 """
 
 from __future__ import annotations

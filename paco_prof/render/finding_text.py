@@ -31,13 +31,8 @@ def sentence(finding: f.Finding) -> str:
                 f"Launch-bound (†): the host takes as long as the device in {names}. Either the device waits for work, "
                 "and fewer, larger operators would help, or the host waits there for a result."
             )
-        case f.NoisyStages(noisy, num_steps, as_asked):
-            worst = ", ".join(f"{plain_title(path)} {units.interval(width)}" for path, width in noisy[:3])
-            return (
-                f"Noise: after {num_steps} step{'s' if num_steps != 1 else ''} the intervals of {len(noisy)} stage"
-                f"{'s' if len(noisy) != 1 else ''} above 1 % of the step still reach farther than 5 % ({worst}); "
-                f"{'more --steps' if as_asked else 'a larger --max-seconds'} or a quieter machine narrows them."
-            )
+        case f.NoisyStages():
+            return _noisy(finding)
         case f.BusyMachine(cores, of_cores):
             return (
                 f"Other processes kept {cores:.1f} of {of_cores} cores busy while steps were measured; the figures "
@@ -67,11 +62,8 @@ def sentence(finding: f.Finding) -> str:
                 f"The trace holds stages only: with {units.count(operators)} operators in a forward pass, a trace of "
                 "all of them would take gigabytes."
             )
-        case f.RunEndedEarly(code, detail, num_steps):
-            why = f"failed ({detail})" if code == "failed" else "was interrupted"
-            if num_steps == 0:
-                return f"The run {why} before a training step was over."
-            return f"The run {why}; the table rests on {num_steps} step{'s' if num_steps != 1 else ''} until then."
+        case f.RunEndedEarly():
+            return _ended_early(finding)
 
 
 def _dominant(finding: f.DominantStage) -> str:
@@ -81,9 +73,10 @@ def _dominant(finding: f.DominantStage) -> str:
             f"{title} dominates with {share} of the forward stages; what it takes of backward is not known, so there "
             "is no ceiling to compute for the step."
         )
+    rival = f" These steps cannot tell whether {plain_title(finding.rival)} takes less." if finding.rival else ""
     return (
         f"{title} dominates with {share} of the step; if it cost nothing, the step would be "
-        f"{units.ratio(finding.ceiling)} faster, and never more (Amdahl)."
+        f"{units.ratio(finding.ceiling)} faster, and never more (Amdahl).{rival}"
     )
 
 
@@ -99,14 +92,34 @@ def _training_over_inference(finding: f.TrainingOverInference) -> str:
 
 def _loss_alone(finding: f.LossAloneReadsLower) -> str:
     ms = units.milliseconds
-    around = finding.in_step - finding.with_graph
-    why = f", {ms(around)} ms of it for what surrounds it there (caches, allocator, noise)" if around > 0 else ""
+    surroundings = "a difference that these rounds cannot tell from noise"
+    if finding.surroundings is not None:
+        surroundings = f"{ms(finding.surroundings)} ms of it for what surrounds it there (caches, allocator)"
     backward = ""
     if finding.backward_in_step is not None:
-        backward = f" Its backward, which a loss test does not show, takes {ms(finding.backward_in_step)} ms there."
+        backward = f" Its backward, which such a test leaves out, takes {ms(finding.backward_in_step)} ms there."
     return (
         f"The loss alone reads {ms(finding.without_graph)} ms forward, and {ms(finding.with_graph)} ms where the graph "
-        f"for backward is recorded; inside the step it takes {ms(finding.in_step)} ms forward{why}.{backward}"
+        f"for backward is recorded; inside the step it takes {ms(finding.in_step)} ms forward, {surroundings}."
+        f"{backward}"
+    )
+
+
+def _ended_early(finding: f.RunEndedEarly) -> str:
+    why = f"failed ({finding.detail})" if finding.code == "failed" else "was interrupted"
+    if finding.num_steps == 0:
+        return f"The run {why} before a training step was over."
+    plural = "s" if finding.num_steps != 1 else ""
+    return f"The run {why}; the table rests on {finding.num_steps} step{plural} until then."
+
+
+def _noisy(finding: f.NoisyStages) -> str:
+    worst = ", ".join(f"{plain_title(path)} {units.interval(width)}" for path, width in finding.stages[:3])
+    num_stages = len(finding.stages)
+    return (
+        f"Noise: after {finding.num_steps} step{'s' if finding.num_steps != 1 else ''} the intervals of {num_stages} "
+        f"stage{'s' if num_stages != 1 else ''} above 1 % of the step still reach farther than 5 % ({worst}); "
+        f"{'more --steps' if finding.as_asked else 'a larger --max-seconds'} or a quieter machine narrows them."
     )
 
 

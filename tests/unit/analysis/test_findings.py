@@ -103,6 +103,25 @@ def test_why_the_loss_alone_reads_lower() -> None:
     assert row.backward is not None
     assert (found.without_graph, found.with_graph) == (0.9, 1.2)
     assert (found.in_step, found.backward_in_step) == (row.forward.value, row.backward.value)
+    # Three rounds are too few for a verdict on what the step around the loss does to it.
+    assert found.surroundings is None
+
+
+@pytest.mark.parametrize(("alone", "is_established"), [(1.2, True), (1.29, False), (1.35, False)])
+def test_the_surroundings_are_blamed_only_where_the_intervals_do_not_touch(alone: float, is_established: bool) -> None:
+    test = LossTest(without_graph=(0.9,) * 7, with_graph=(alone,) * 7, backward=(2.9,) * 7)
+    found = only(cpu_record(loss_test=test), f.LossAloneReadsLower)
+    assert (found.surroundings is not None) is is_established
+    if found.surroundings is not None:
+        assert found.surroundings == pytest.approx(found.in_step - alone)
+
+
+def test_a_stage_that_may_take_as_much_is_named_as_a_rival() -> None:
+    close = (Times("loss", 1.0, 1.0), Times("backbone", 0.98, 1.0))
+    assert only(of_stages(*close), f.DominantStage).rival == ""
+    assert only(cpu_record(training=training_of(close, NOISY)), f.DominantStage).rival == "backbone"
+    assert only(of_stages(Times("loss", 1.0, 1.0), Times("backbone", 0.6, 0.6)), f.DominantStage).rival == ""
+    assert only(of_stages(Times("loss", 1.0, 1.0), Times("backbone", 0.1, 0.1)), f.DominantStage).rival == ""
 
 
 @pytest.mark.parametrize("without_graph", [1.25, 1.291, 2.0])
