@@ -36,7 +36,7 @@ bench: $(DEV) ## speed targets; figures go to reports/ (12 minutes, 11 GB for to
 reports: $(RUN) ## measure reports/ anew, and put the report into the README
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
 		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
-	$(BIN)/python tests/golden/readme.py
+	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

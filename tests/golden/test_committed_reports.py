@@ -1,6 +1,6 @@
 """The committed reports and the README tell the story of the committed record, in the words of this version.
 
-Where one of these fails because a report's wording changed, `tests/golden/readme.py` and `paco-prof show` write the
+Where one of these fails because a report's wording changed, `reports/write_readme.py` and `paco-prof show` write the
 files anew without measuring.
 """
 
@@ -19,7 +19,8 @@ from paco_prof.store import read_record
 
 @pytest.fixture(scope="module")
 def readme() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
+    script = Path(__file__).resolve().parents[2] / "reports" / "write_readme.py"
+    spec = importlib.util.spec_from_file_location("write_readme", script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

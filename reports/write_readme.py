@@ -14,9 +14,9 @@ from paco_prof.store import read_record
 
 __all__ = ["README", "RECORD", "readme_with_report"]
 
-ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
-RECORD = ROOT / "reports" / "breakdown_resnet50.json"
+REPORTS = Path(__file__).resolve().parent
+README = REPORTS.parent / "README.md"
+RECORD = REPORTS / "breakdown_resnet50.json"
 BLOCK = re.compile(r"<!-- report -->.*?<!-- /report -->", re.DOTALL)
 
 
