@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paco_prof.analysis.frame import samples_frame
-    from paco_prof.paco2 import PaCoLoss, PaCoModel
+    from paco_prof.paco2 import OptimizedPaCoLoss, PaCoLoss, PaCoModel
     from paco_prof.records import BreakdownRecord
     from paco_prof.stages import stage
     from paco_prof.store import read_record
 
 __version__ = "0.1.0"
 
-__all__ = ["BreakdownRecord", "PaCoLoss", "PaCoModel", "__version__", "read_record", "samples_frame", "stage"]
+__all__ = [
+    "BreakdownRecord",
+    "OptimizedPaCoLoss",
+    "PaCoLoss",
+    "PaCoModel",
+    "__version__",
+    "read_record",
+    "samples_frame",
+    "stage",
+]
 
 _HOMES = {
     "BreakdownRecord": "paco_prof.records",
+    "OptimizedPaCoLoss": "paco_prof.paco2",
     "PaCoLoss": "paco_prof.paco2",
     "PaCoModel": "paco_prof.paco2",
     "read_record": "paco_prof.store",

@@ -24,12 +24,10 @@ def joint_covariance(Sigma1: Tensor, Sigma2: Tensor, tau: float) -> Tensor:
 
 
 def cholesky_factor(Sigma: Tensor) -> Tensor:
-    """Lower Cholesky factor of a symmetric matrix (..., d, d), NaN where it is not positive definite.
+    """Lower Cholesky factor of symmetric matrices (..., d, d), NaN where one is not positive definite.
 
     `torch.linalg.cholesky` would raise there and end the run; a loss that is NaN is measured all the same, and
-    named. Both wait for the device to see whether the factorisation succeeded.
+    named. Nor does anybody wait for the device to see whether the factorisation succeeded.
     """
     factor, info = torch.linalg.cholesky_ex(Sigma)
-    if bool(info.any()):
-        return factor.masked_fill((info != 0)[..., None, None], torch.nan)
-    return factor
+    return torch.where((info != 0)[..., None, None], torch.nan, factor)

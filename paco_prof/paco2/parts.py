@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from paco_prof.errors import UsageError
+from paco_prof.forms import Sampling
+from paco_prof.paco2.windows import WINDOW_MEANS
 from paco_prof.stages import PART_SAMPLING, stage
 
-__all__ = ["PartSampler", "Parts", "find_peaks", "pool_windows", "saliency_map"]
+__all__ = ["PartSampler", "Parts", "find_peaks", "find_peaks_batched", "saliency_map"]
 
 SUPPRESSED_FRACTION = 0.1
+NUM_VIEWS = 2
 
 
 class Parts(NamedTuple):
@@ -52,12 +55,8 @@ def find_peaks(M: Tensor, num_parts: int) -> Tensor:
     Raises:
         UsageError: the map has fewer pixels than parts are asked for.
     """
+    _check_room(M, num_parts)
     num_images, height, width = M.shape
-    if num_parts > height * width:
-        raise UsageError(
-            f"K={num_parts} parts do not fit on a feature map of {height} x {width} = {height * width} pixels.",
-            "Use a smaller -K or a larger --image-size.",
-        )
     rows, cols = int(SUPPRESSED_FRACTION * height), int(SUPPRESSED_FRACTION * width)
     peaks = torch.zeros(num_images, num_parts, 2, dtype=torch.long, device=M.device)
     for image in range(num_images):
@@ -69,20 +68,37 @@ def find_peaks(M: Tensor, num_parts: int) -> Tensor:
     return peaks
 
 
-def pool_windows(F: Tensor, peaks: Tensor, window: int) -> Tensor:
-    """Mean of `F` (B, C, H, W) over the `window` x `window` pixels around each peak (B, K, 2), as (B, K, C).
+@torch.no_grad()
+def find_peaks_batched(M: Tensor, num_parts: int) -> Tensor:
+    """The same peaks, searched in all maps at once: one round a part, and nothing that the host waits for.
 
-    A window that crosses the border is clipped: its mean is over the pixels that exist.
+    Raises:
+        UsageError: the map has fewer pixels than parts are asked for.
     """
-    reach = window // 2
-    images = []
-    for image in range(F.shape[0]):
-        parts = []
-        for row, col in peaks[image].tolist():
-            patch = F[image, :, max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
-            parts.append(patch.mean(dim=(1, 2)))
-        images.append(torch.stack(parts))
-    return torch.stack(images)
+    _check_room(M, num_parts)
+    height, width = M.shape[1:]
+    rows = torch.arange(height, device=M.device).repeat_interleave(width)
+    cols = torch.arange(width, device=M.device).repeat(height)
+    remaining = M.flatten(1)
+    peaks = []
+    for _ in range(num_parts):
+        pixel = remaining.argmax(dim=1, keepdim=True)
+        row, col = pixel.div(width, rounding_mode="floor"), pixel.remainder(width)
+        peaks.append(torch.cat([row, col], dim=1))
+        near = ((rows - row).abs() <= int(SUPPRESSED_FRACTION * height)) & (
+            (cols - col).abs() <= int(SUPPRESSED_FRACTION * width)
+        )
+        remaining = remaining.masked_fill(near, -torch.inf)
+    return torch.stack(peaks, dim=1)
+
+
+def _check_room(M: Tensor, num_parts: int) -> None:
+    height, width = M.shape[1:]
+    if num_parts > height * width:
+        raise UsageError(
+            f"K={num_parts} parts do not fit on a feature map of {height} x {width} = {height * width} pixels.",
+            "Use a smaller -K or a larger --image-size.",
+        )
 
 
 class PartSampler(nn.Module):
@@ -93,26 +109,50 @@ class PartSampler(nn.Module):
     Args:
         num_parts: K, at least 1.
         window: r, the odd side of the square window.
+        form: how peaks are searched and windows averaged, see `Forms.sampling`.
+        peaks_every: search for peaks only every so many steps, a step being one call for each of the two views. In
+            between each view keeps the peaks that it had, of whatever images it had then. An approximation without a
+            bound: the parts are those of the image only as far as images agree on where the salient places are. Peaks
+            are searched at once where the shape of the map changes.
 
     Raises:
-        UsageError: K below 1, r even or not positive.
+        UsageError: K below 1, r even or not positive, `peaks_every` below 1.
     """
 
-    def __init__(self, num_parts: int = 4, window: int = 5) -> None:
+    def __init__(self, num_parts: int = 4, window: int = 5, form: Sampling = "loop", peaks_every: int = 1) -> None:
         super().__init__()
         if num_parts < 1:
             raise UsageError(f"K={num_parts}: at least one part is needed.", "Use -K 1 or more.")
         if window < 1 or window % 2 == 0:
             raise UsageError(f"r={window}: a window needs an odd, positive side.", "Use -r 3, -r 5, ...")
+        if peaks_every < 1:
+            raise UsageError(f"peaks_every={peaks_every}: peaks are searched every 1, 2, ... steps.")
         self.num_parts = num_parts
         self.window = window
+        self.peaks_every = peaks_every
+        self._find_peaks = find_peaks if form == "loop" else find_peaks_batched
+        self._window_means = WINDOW_MEANS[form]
+        self._num_calls = 0
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.spatial_attention = nn.Conv2d(1, 1, kernel_size=1, bias=False)
         nn.init.ones_(self.spatial_attention.weight)
 
     @stage(PART_SAMPLING)
     def forward(self, F: Tensor) -> Parts:
         """Sample the parts of a feature map (B, C, H, W)."""
-        with torch.no_grad():
-            saliency = saliency_map(F, self.spatial_attention.weight)
-        peaks = find_peaks(saliency, self.num_parts)
-        return Parts(pool_windows(F, peaks, self.window), peaks, saliency)
+        peaks, saliency = self._peaks(F)
+        return Parts(self._window_means(F, peaks, self.window), peaks, saliency)
+
+    @torch.no_grad()
+    def _peaks(self, F: Tensor) -> tuple[Tensor, Tensor]:
+        """Peaks and the saliency they were taken from: this call's, or those that the view has kept."""
+        step, view = divmod(self._num_calls, NUM_VIEWS)
+        self._num_calls += 1
+        kept = self._kept.get(view)
+        if kept is not None and step % self.peaks_every and kept[1].shape == F[:, 0].shape:
+            return kept
+        saliency = saliency_map(F, self.spatial_attention.weight)
+        peaks = self._find_peaks(saliency, self.num_parts)
+        if self.peaks_every > 1:
+            self._kept[view] = peaks, saliency
+        return peaks, saliency

@@ -54,11 +54,11 @@ def _divided_differences_of_log(values: Tensor) -> Tensor:
 
 def symmetric_log(A: Tensor) -> Tensor:
     """Matrix logarithm of symmetric positive definite matrices (..., d, d); NaN where an eigenvalue is negative."""
-    if not bool(torch.isfinite(A).all()):
-        # eigh raises on non-finite input, and the run is to be measured and named, not ended.
-        return torch.full_like(A, torch.nan) * A
-    result: Tensor = _SymmetricLog.apply(A)
-    return result
+    # eigh raises on non-finite input, and the run is to be measured and named, not ended.
+    is_finite = torch.isfinite(A).all(dim=-1).all(dim=-1)[..., None, None]
+    identity = torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
+    result: Tensor = _SymmetricLog.apply(torch.where(is_finite, A, identity))
+    return torch.where(is_finite, result, torch.nan)
 
 
 def _log_det(A: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import oracle
 from paco_prof.paco2.covariance import joint_covariance, part_covariance
-from paco_prof.paco2.losses import PaCoLoss
+from paco_prof.paco2.criterion import PaCoLoss
 from paco_prof.paco2.negatives import shared_pool
 from paco_prof.paco2.spd import METRICS
 

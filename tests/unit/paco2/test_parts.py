@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import oracle
 from paco_prof.errors import UsageError
-from paco_prof.paco2.parts import PartSampler, find_peaks, pool_windows, saliency_map
+from paco_prof.paco2.parts import PartSampler, find_peaks, saliency_map
+from paco_prof.paco2.windows import pool_windows
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.3, -2.0])
