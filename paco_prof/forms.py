@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["REFERENCE", "Contrast", "Forms", "Matching", "PartsDtype", "Pool", "Rounds", "Sampling", "Views"]
+from paco_prof.errors import UsageError
+
+__all__ = [
+    "REFERENCE",
+    "Contrast",
+    "Forms",
+    "Matching",
+    "Metric",
+    "PartsDtype",
+    "Pool",
+    "Rounds",
+    "Sampling",
+    "Views",
+]
 
 Sampling = Literal["loop", "batched", "separable"]
 Matching = Literal["scipy", "batched", "greedy"]
@@ -14,6 +27,7 @@ Contrast = Literal["loop", "fused"]
 Rounds = Literal["loop", "batched"]
 PartsDtype = Literal["model", "float64"]
 Views = Literal["separate", "together"]
+Metric = Literal["fro", "log-euclidean", "stein"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,12 @@ class Forms:
     weighting: Rounds = "loop"
     parts_dtype: PartsDtype = "model"
     views: Views = "separate"
+
+    def __post_init__(self) -> None:
+        for name in ("max_negatives", "peaks_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name}={value}: should be 1 or more.")
 
 
 REFERENCE = Forms()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from paco_prof.settings import Workload
 from paco_prof.stages import Phase
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "BreakdownRecord",
     "Claim",
     "Environment",
+    "Fidelity",
     "Inference",
     "LossTest",
     "Memory",
@@ -29,7 +31,8 @@ __all__ = [
     "StageSamples",
     "StopReason",
     "Training",
-    "Workload",
+    "VariantKind",
+    "VariantUsed",
 ]
 
 SCHEMA_VERSION = 1
@@ -44,6 +47,9 @@ def _positive(seconds: tuple[float, ...]) -> tuple[float, ...]:
 Samples = tuple[float, ...]
 # Wall times of whole steps and runs: at least one, and none of them zero.
 WallTimes = Annotated[Samples, Field(min_length=1), AfterValidator(_positive)]
+# exact: the same objective and gradient up to rounding; approximate: an approximation of the same objective; different:
+# another model, objective or data.
+VariantKind = Literal["exact", "approximate", "different"]
 StopReason = Literal["settled", "time is up", "as asked", "interrupted", "failed", "quoted"]
 
 
@@ -56,38 +62,6 @@ class Source(_Frozen):
 
     kind: Literal["measured", "quoted"] = "measured"
     citation: str = ""
-
-
-class Workload(_Frozen):
-    """What was run: the model, its input and its optimizer.
-
-    Attributes:
-        batch_size: images per step; each has two views.
-        image_size: side of the square input, in pixels; None where a quoted source does not tell.
-        num_parts, window, dim: K, r and d of PaCo-2.
-        epoch: the epoch that the model believes it is in; it decides how parts are matched.
-        matching: the cost of the matching in that epoch, where known.
-        threads: intra-operator CPU threads; None leaves them as torch chooses.
-        feature_map: channels, height and width of the backbone's output, where known.
-    """
-
-    backbone: str = "resnet50"
-    batch_size: int = Field(default=8, ge=1)
-    image_size: int | None = Field(default=224, ge=1)
-    num_classes: int = Field(default=200, ge=1)
-    num_parts: int = Field(default=4, ge=1)
-    window: int = Field(default=5, ge=1)
-    dim: int = Field(default=64, ge=1)
-    device: str = "cpu"
-    seed: int = Field(default=0, ge=0)
-    epoch: int = Field(default=0, ge=0)
-    matching: str = ""
-    threads: int | None = Field(default=None, ge=1)
-    data: str = "synthetic"
-    optimizer: str = "AdamW"
-    learning_rate: float = 1e-3
-    feature_map: tuple[int, int, int] | None = None
-    num_parameters: int | None = None
 
 
 class Environment(_Frozen):
@@ -234,6 +208,44 @@ class Memory(_Frozen):
     stages: tuple[StageMemory, ...] = ()
 
 
+class Fidelity(_Frozen):
+    """Loss and gradient against a float64 reference on the same weights and inputs, before the first step.
+
+    Attributes:
+        against: whose objective the reference has: the baseline's, or, where the models have different parameters or
+            inputs, that of the variant's own settings.
+        oracle: the reference loop itself, or its exact twin where the loop would take too long.
+        losses, reference_losses: name -> value.
+        gradient_norm: of the reference's gradient, all parameters together.
+        gradient_error: norm of the difference over that norm (the plain norm where that is zero).
+        gradient_cosine: between the two gradients.
+    """
+
+    against: Literal["baseline", "own settings"]
+    oracle: Literal["loop", "exact twin"]
+    losses: dict[str, float]
+    reference_losses: dict[str, float]
+    gradient_norm: float
+    gradient_error: float
+    gradient_cosine: float
+
+
+class VariantUsed(_Frozen):
+    """The variant that was run.
+
+    Attributes:
+        name: as it was asked for.
+        kind: what it claims to be; the fidelity is held against it.
+        settings: what it sets, and what `--set` set beside it.
+        left_out: setting -> why the device or the backbone cannot do it.
+    """
+
+    name: str = "baseline"
+    kind: VariantKind = "exact"
+    settings: dict[str, bool | int | float | str | None] = {}
+    left_out: dict[str, str] = {}
+
+
 class OperatorCount(_Frozen):
     """What one forward pass of a stage asks of torch.
 
@@ -300,6 +312,8 @@ class BreakdownRecord(_Frozen):
     overhead: Overhead | None = None
     memory: Memory | None = None
     operators: tuple[OperatorCount, ...] = ()
+    variant: VariantUsed = VariantUsed()
+    fidelity: Fidelity | None = None
     measuring_seconds: float | None = None
     notes: tuple[Note, ...] = ()
     claims: tuple[Claim, ...] = ()

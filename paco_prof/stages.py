@@ -44,7 +44,9 @@ PAC = "pac"
 SOC = "soc"
 AUTOGRAD = "autograd"
 GRAPH_RELEASE = "graph_release"
+CLIPPING = "clipping"
 OPTIMIZER = "optimizer"
+SCHEDULE = "schedule"
 
 
 class StageListener(Protocol):

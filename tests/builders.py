@@ -23,8 +23,8 @@ from paco_prof.records import (
     StageMemory,
     StageSamples,
     Training,
-    Workload,
 )
+from paco_prof.settings import Workload
 from paco_prof.stages import Phase
 from paco_prof.store import read_record
 

@@ -38,7 +38,9 @@ ORDER = (
     stages.ZERO_GRAD,
     stages.AUTOGRAD,
     stages.GRAPH_RELEASE,
+    stages.CLIPPING,
     stages.OPTIMIZER,
+    stages.SCHEDULE,
 )
 
 

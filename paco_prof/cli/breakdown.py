@@ -80,7 +80,7 @@ def breakdown(
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.environment import shareable_command
     from paco_prof.measure.session import Plan, measure_breakdown
-    from paco_prof.records import Workload
+    from paco_prof.settings import Workload
 
     workload = Workload(
         backbone=backbone,

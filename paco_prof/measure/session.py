@@ -27,7 +27,8 @@ from paco_prof.measure.pacing import Budget
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
 from paco_prof.measure.workload import TrainingStep, build_step
-from paco_prof.records import BreakdownRecord, Environment, Memory, Note, OperatorCount, Workload
+from paco_prof.records import BreakdownRecord, Environment, Memory, Note, OperatorCount
+from paco_prof.settings import Workload
 
 __all__ = ["Outcome", "Plan", "Progress", "Session", "measure_breakdown"]
 

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from paco_prof import stages
 from paco_prof.errors import UsageError
+from paco_prof.measure.optimization import Optimization
 from paco_prof.paco2 import PaCoModel
-from paco_prof.records import Workload
+from paco_prof.settings import Workload
 from paco_prof.stages import stage
 
-__all__ = ["Batch", "TrainingStep", "build_step", "synthetic_batch"]
+__all__ = ["Batch", "TrainingStep", "build_model", "build_step", "synthetic_batch"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Batch:
     x1: Tensor
     x2: Tensor
     targets: Tensor
+
+    def channels_last(self) -> Batch:
+        """The same with the channels of each pixel side by side, as a loader would hand them out."""
+        x1, x2 = (x.contiguous(memory_format=torch.channels_last) for x in (self.x1, self.x2))
+        return Batch(x1, x2, self.targets)
 
     def pinned(self) -> Batch:
         """The same in page-locked memory, from which a device can copy while the host goes on."""
@@ -54,41 +60,56 @@ class TrainingStep:
     Args:
         model: called with two views and targets; its result's `total` is differentiated.
         batch: in host memory; every step copies it to the device.
-        optimizer: over the model's parameters.
+        optimization: over the model's parameters.
         device: where the model is.
+        dtype: type that autocast computes in; float32 is no autocast.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        optimization: Optimization,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.model = model
         self.batch = batch
-        self.optimizer = optimizer
+        self.optimization = optimization
         self.device = device
+        self.dtype = dtype
 
     def run(self) -> dict[str, Tensor]:
         """Take the step; returns its losses, detached scalars that nobody has waited for."""
         x1, x2, targets = self._transfer()
-        self._zero_grad()
-        with stages.phase("forward"):
+        self.optimization.zero_grad()
+        with stages.phase("forward"), self.autocast():
             result = self.model(x1, x2, targets)
         with stages.phase("backward"):
-            result["total"].backward()
+            self.optimization.scaled(result["total"]).backward()
         losses = {name: value.detach() for name, value in result.items() if value.dim() == 0}
         with stage(stages.GRAPH_RELEASE):
             del result
-        self._optimizer_step()
+        self.optimization.update()
         return losses
 
     def forward_only(self) -> None:
         """The forward pass of a step, with a graph that nobody differentiates."""
         x1, x2, targets = self._transfer()
-        self.model(x1, x2, targets)
+        with self.autocast():
+            self.model(x1, x2, targets)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the model is called."""
+        is_reduced = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype if is_reduced else None, enabled=is_reduced)
 
     def inference(self) -> Callable[[], Tensor]:
         """A call that computes the logits of the first view, copied to the device beforehand."""
         x1 = self.batch.x1.to(self.device)
 
         def infer() -> Tensor:
-            with torch.inference_mode():
+            with torch.inference_mode(), self.autocast():
                 logits: Tensor = self.model(x1)
             return logits
 
@@ -113,21 +134,12 @@ class TrainingStep:
             batch.targets.to(self.device, non_blocking=True),
         )
 
-    @stage(stages.ZERO_GRAD)
-    def _zero_grad(self) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
 
-    @stage(stages.OPTIMIZER)
-    def _optimizer_step(self) -> None:
-        self.optimizer.step()
-
-
-def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, Workload]:
-    """Build what a workload describes, and the workload with what only building it tells.
+def build_model(workload: Workload) -> PaCoModel:
+    """The PaCo-2 model that a workload describes, on the CPU, with weights drawn from its seed.
 
     Raises:
-        UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
-            has pixels.
+        UsageError: a setting that the backbone or PaCo-2 cannot use.
     """
     if workload.image_size is None:
         raise UsageError("The workload does not say how large its images are.", "Give it an image_size.")
@@ -138,10 +150,35 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
         K=workload.num_parts,
         r=workload.window,
         d=workload.dim,
+        lambda_pac=workload.lambda_pac,
+        eta_soc=workload.eta_soc,
+        alpha=workload.alpha,
+        beta=workload.beta,
+        gamma=workload.gamma,
+        epsilon=workload.epsilon,
+        tau=workload.tau,
+        metric=workload.metric,
+        warmup_epochs=workload.warmup_epochs,
+        proto_momentum=workload.proto_momentum,
+        use_semi_hard=workload.use_semi_hard,
+        use_weighted_ce=workload.use_weighted_ce,
+        use_class_proto=workload.use_class_proto,
         image_size=workload.image_size,
-    ).to(device)
+        forms=workload.forms,
+    )
     model.set_epoch(workload.epoch)
-    batch = synthetic_batch(workload, workload.image_size)
+    return model
+
+
+def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, Workload]:
+    """Build what a workload describes, and the workload with what only building it tells.
+
+    Raises:
+        UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
+            has pixels.
+    """
+    model = build_model(workload).to(device)
+    batch = synthetic_batch(workload, workload.image_size or 0)
     channels, height, width = _feature_map(model, batch.x1[:1].to(device), workload)
     if workload.num_parts > height * width:
         raise UsageError(
@@ -149,17 +186,22 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
             f"{workload.image_size} px: {height} x {width} = {height * width} pixels.",
             "Use a smaller -K or a larger --image-size.",
         )
+    if workload.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        batch = batch.channels_last()
+    if workload.compile:
+        model.backbone.compile_features()
     if device.type == "cuda":
         batch = batch.pinned()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=workload.learning_rate)
     built = workload.model_copy(
         update={
             "feature_map": (channels, height, width),
-            "matching": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
+            "matching_cost": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
             "num_parameters": sum(p.numel() for p in model.parameters()),
         }
     )
-    return TrainingStep(model, batch, optimizer, device), built
+    optimization = Optimization(model, workload, device)
+    return TrainingStep(model, batch, optimization, device, getattr(torch, workload.precision)), built
 
 
 def _feature_map(model: PaCoModel, image: Tensor, workload: Workload) -> tuple[int, int, int]:

@@ -71,6 +71,10 @@ class TimmBackbone(nn.Module):
         self.model = _create(name, pretrained, image_size)
         self.num_features = int(self.model.num_features)
 
+    def compile_features(self) -> None:
+        """From now on run the timm model through torch.compile; what folds its output onto a map stays as it is."""
+        self.model.forward_features = torch.compile(self.model.forward_features)
+
     def forward_features(self, x: Tensor) -> Tensor:
         """Feature map (B, C, H, W) of images (B, 3, height, width).
 

@@ -174,7 +174,7 @@ class _Triplets(torch.autograd.Function):
         anchors, positives, rows, Sigma, slope_pos, slope_neg, *kept = ctx.saved_tensors
         num_parts = anchors.shape[1]
         weight_pos = slope_pos * grad_pos
-        grads, grads_rows = [], []
+        grads, grad_rows = [], torch.zeros_like(rows)
         for number, images in enumerate(_chunks(anchors, rows)):
             if kept:
                 factor, whitened = kept[2 * number : 2 * number + 2]
@@ -187,11 +187,11 @@ class _Triplets(torch.autograd.Function):
             inner = _whitened_gradient(whitened, pairs)
             unwhiten = _inverse(factor)
             outer = inner @ unwhiten
-            grad_anchors, grad_positives, grad_rows = outer.tensor_split((num_parts, 2 * num_parts), dim=1)
+            grad_anchors, grad_positives, grad_others = outer.tensor_split((num_parts, 2 * num_parts), dim=1)
             grads.append((grad_anchors, grad_positives, _metric_gradient(unwhiten, inner.mT @ whitened)))
-            grads_rows.append(grad_rows.sum(dim=0))
+            grad_rows += grad_others.sum(dim=0)
         grad_anchors, grad_positives, grad_Sigma = _joined(grads)
-        return grad_anchors, grad_positives, sum(grads_rows), grad_Sigma, None, None, None, None
+        return grad_anchors, grad_positives, grad_rows, grad_Sigma, None, None, None, None
 
 
 def _joined(chunks: Sequence[tuple[Tensor, ...]]) -> Iterator[Tensor]:
@@ -228,7 +228,7 @@ def _whitened_gradient(whitened: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _inverse(factor: Tensor) -> Tensor:
-    """`L^-1` (B, d, d). What is multiplied by it has the gradient's precision, not that of a distance to be compared."""
+    """`L^-1` (B, d, d), for gradients; distances that are to be compared come from solves."""
     identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
     return torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
 

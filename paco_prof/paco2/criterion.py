@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from paco_prof.forms import Metric
 from paco_prof.paco2.contrast import FusedPaCLoss
 from paco_prof.paco2.losses import PaCLoss, SoCLoss, WeightedCELoss
 from paco_prof.paco2.precision import full_precision, widened
-from paco_prof.paco2.spd import Metric
 from paco_prof.stages import LOSS, stage
 
 __all__ = ["OptimizedPaCoLoss", "PaCoLoss"]

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paco_prof.errors import UsageError
-from paco_prof.forms import Rounds
+from paco_prof.forms import Metric, Rounds
 from paco_prof.paco2.contrast import distinct_rows, select_negatives
 from paco_prof.paco2.precision import working_dtype
-from paco_prof.paco2.spd import METRICS, Metric, squared_distance
+from paco_prof.paco2.spd import METRICS, squared_distance
 from paco_prof.paco2.windows import WINDOW_MEANS
 from paco_prof.stages import CE, PAC, SOC, stage
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from paco_prof.errors import UsageError
-from paco_prof.forms import REFERENCE, Contrast, Forms
+from paco_prof.forms import REFERENCE, Contrast, Forms, Metric
 from paco_prof.paco2.backbone import TimmBackbone
 from paco_prof.paco2.contrast import FusedPaCLoss
 from paco_prof.paco2.covariance import joint_covariance, part_covariance
@@ -17,7 +17,6 @@ from paco_prof.paco2.negatives import folded_pool, image_of_row, shared_pool
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.paco2.precision import full_precision, widened, working_dtype
 from paco_prof.paco2.prototypes import ClassPrototypes
-from paco_prof.paco2.spd import Metric
 from paco_prof.stages import BACKBONE, CLASSIFIER, COVARIANCE, DIM_REDUCTION, stage
 
 __all__ = ["PaCoModel"]

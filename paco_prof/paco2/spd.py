@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from paco_prof.errors import UsageError
+from paco_prof.forms import Metric
 from paco_prof.paco2.covariance import cholesky_factor
 
-__all__ = ["METRICS", "Metric", "squared_distance", "symmetric_log"]
+__all__ = ["METRICS", "squared_distance", "symmetric_log"]
 
-Metric = Literal["fro", "log-euclidean", "stein"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 

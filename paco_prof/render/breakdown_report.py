@@ -16,10 +16,11 @@ from paco_prof.analysis.breakdown import (
 )
 from paco_prof.analysis.claims import CheckedClaim, check_claims
 from paco_prof.analysis.findings import find
-from paco_prof.records import BreakdownRecord, Environment, Training, Workload
+from paco_prof.records import BreakdownRecord, Environment, Training
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.finding_text import claim_sentence, sentence
 from paco_prof.render.labels import title_of
+from paco_prof.settings import Workload
 from paco_prof.stages import OPTIMIZER
 from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
 
@@ -90,7 +91,9 @@ def _machine(environment: Environment) -> str:
 
 def _model(workload: Workload) -> str:
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
-    matching = f", epoch {workload.epoch} (matching by {workload.matching} distance)" if workload.matching else ""
+    matching = (
+        f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""
+    )
     size_of_views = "" if workload.image_size is None else f" of {workload.image_size} px"
     feature_map = ""
     if workload.feature_map is not None:

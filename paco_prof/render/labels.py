@@ -23,7 +23,9 @@ _TITLES = {
     stages.ZERO_GRAD: "Zero Gradients",
     stages.AUTOGRAD: "Autograd Set-up",
     stages.GRAPH_RELEASE: "Autograd Graph Release",
+    stages.CLIPPING: "Gradient Clipping",
     stages.OPTIMIZER: "Optimizer Step",
+    stages.SCHEDULE: "Learning-Rate Schedule",
     "backward": "Backward, Not Divided",
 }
 # Only these two carry their number of calls, as in the analysis.

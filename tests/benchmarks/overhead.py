@@ -13,7 +13,7 @@ from paco_prof.measure.clock import HostClock
 from paco_prof.measure.training import TimedStep, bare_step, timed_step
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.paco2.losses import WeightedCELoss
-from paco_prof.records import Workload
+from paco_prof.settings import Workload
 from paco_prof.stages import LOSS, stage
 from paco_prof.stats.summary import median_estimate
 

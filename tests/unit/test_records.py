@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from builders import CPU, analysis_record, changed, cpu_record, gpu_record, interrupted_record, records
-from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, StageSamples, Training, Workload
+from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, StageSamples, Training
+from paco_prof.settings import Workload
 
 
 @given(records(st.floats()))

@@ -12,7 +12,8 @@ import pytest
 from builders import cpu_record
 from paco_prof.cli.app import run
 from paco_prof.measure import session
-from paco_prof.records import BreakdownRecord, Note, Workload
+from paco_prof.records import BreakdownRecord, Note
+from paco_prof.settings import Workload
 
 
 @dataclass

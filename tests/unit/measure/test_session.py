@@ -14,7 +14,8 @@ from paco_prof.measure.clock import HostClock
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
 from paco_prof.measure.workload import TrainingStep, build_step
-from paco_prof.records import BreakdownRecord, Workload
+from paco_prof.records import BreakdownRecord
+from paco_prof.settings import Workload
 
 TINY = Workload(
     backbone="test_resnet", batch_size=2, image_size=96, num_classes=5, num_parts=3, window=3, dim=8, threads=1

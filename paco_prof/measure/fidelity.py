@@ -1,0 +1,133 @@
+"""What a variant's loss and gradient are worth: both against a float64 reference on the same weights and inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from paco_prof.forms import REFERENCE
+from paco_prof.measure.workload import Batch, TrainingStep, build_model
+from paco_prof.records import Fidelity
+from paco_prof.settings import Workload
+
+__all__ = ["measure_fidelity"]
+
+# Distances that the reference loop may take; a float64 forward and backward pass over so many takes a few seconds.
+MAX_LOOPED_DISTANCES = 20_000
+# The same objective without the loop: equal to it in float64 up to rounding, which tests hold it to.
+EXACT_TWIN = replace(
+    REFERENCE, contrast="fused", pool="folded", sampling="batched", weighting="batched", prototypes="batched"
+)
+SMALLEST_SCALE = 1.0
+
+
+def measure_fidelity(step: TrainingStep, workload: Workload, base: Workload) -> Fidelity:
+    """Compare a step's losses and the gradient of all its parameters with those of a float64 reference.
+
+    The reference has the weights and buffers that the step's model has now, and sees the same images. Its objective is
+    the baseline's where the two models have the same parameters and input; a model with others (another backbone,
+    another d, another resolution) can only be held against its own settings.
+
+    Args:
+        step: not taken: its model is called, and its weights and buffers are as before afterwards.
+        workload: what it was built from.
+        base: the baseline that it is a variant of.
+    """
+    comparable = _same_model(workload, base)
+    reference = _reference(base if comparable else workload, workload)
+    with _unchanged(step.model):
+        losses, gradient = _of_step(step)
+    with _unchanged(step.model):
+        expected, expected_gradient = _of_reference(reference, step)
+    difference, norm = (gradient - expected_gradient).norm().item(), expected_gradient.norm().item()
+    cosine = torch.nn.functional.cosine_similarity(gradient, expected_gradient, dim=0).item()
+    return Fidelity(
+        against="baseline" if comparable else "own settings",
+        oracle="loop" if reference.forms == REFERENCE else "exact twin",
+        losses=losses,
+        reference_losses=expected,
+        gradient_norm=norm,
+        gradient_error=difference / norm if norm > 0 else difference,
+        gradient_cosine=cosine,
+    )
+
+
+def _same_model(workload: Workload, base: Workload) -> bool:
+    """Whether two workloads have the same parameters and the same input."""
+    return all(
+        getattr(workload, name) == getattr(base, name)
+        for name in ("backbone", "num_classes", "dim", "image_size", "batch_size", "seed", "use_class_proto")
+    )
+
+
+def _reference(objective: Workload, workload: Workload) -> Workload:
+    """The workload whose model is the reference, looped where that is affordable."""
+    num_anchors = workload.batch_size * objective.num_parts
+    num_distances = num_anchors * (2 * (workload.batch_size - 1) * num_anchors + 1)
+    forms = REFERENCE if num_distances <= MAX_LOOPED_DISTANCES else EXACT_TWIN
+    return objective.model_copy(update={"forms": forms, "epoch": workload.epoch})
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Weights and buffers after the block are what they were before it; gradients are none."""
+    before = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    try:
+        yield
+    finally:
+        model.load_state_dict(before)
+        model.zero_grad(set_to_none=True)
+
+
+def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
+    """Losses and gradient of the step's own model, in its own precision."""
+    x1, x2, targets = _inputs(step.batch, step.device)
+    if getattr(step.model.get_submodule("part_sampler"), "peaks_every", 1) > 1:
+        # Peaks are kept from batch to batch: what they cost shows on other images than those they were found on.
+        with step.autocast(), torch.no_grad():
+            step.model(x1.roll(1, 0), x2.roll(1, 0), targets)
+    scale = 2.0**16 if step.dtype == torch.float16 else SMALLEST_SCALE
+    while True:
+        step.model.zero_grad(set_to_none=True)
+        with step.autocast():
+            result = step.model(x1, x2, targets)
+        (result["total"] * scale).backward()
+        gradient = _gradient(step.model) / scale
+        # As a gradient scaler does: half the scale until nothing overflows.
+        if scale <= SMALLEST_SCALE or bool(torch.isfinite(gradient).all()):
+            return _scalars(result), gradient
+        scale /= 2
+
+
+def _of_reference(reference: Workload, step: TrainingStep) -> tuple[dict[str, float], Tensor]:
+    """Losses and gradient of the reference in float64; on the CPU where the device has no float64."""
+    device = torch.device("cpu") if step.device.type == "mps" else step.device
+    model = build_model(reference).to(device)
+    model.load_state_dict(step.model.state_dict())
+    model.double().train()
+    x1, x2, targets = _inputs(step.batch, device)
+    result = model(x1.double(), x2.double(), targets)
+    result["total"].backward()
+    return _scalars(result), _gradient(model)
+
+
+def _inputs(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.x1.to(device), batch.x2.to(device), batch.targets.to(device)
+
+
+def _scalars(result: dict[str, Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in result.items() if value.dim() == 0}
+
+
+def _gradient(model: nn.Module) -> Tensor:
+    """The gradient of all parameters as one float64 vector on the CPU, in the order of their names."""
+    pieces = [
+        (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).detach().cpu().double().flatten()
+        for _, parameter in sorted(model.named_parameters())
+    ]
+    return torch.cat(pieces) if pieces else torch.full((1,), math.nan)
