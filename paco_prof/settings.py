@@ -6,7 +6,7 @@ A `Workload` is all of it, and `with_settings` is the one way in which a variant
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Literal
 
@@ -15,7 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from paco_prof.errors import UsageError
 from paco_prof.forms import Forms, Metric
 
-__all__ = ["ALIASES", "Precision", "Schedule", "Settings", "Workload", "changed_settings", "settable", "with_settings"]
+__all__ = [
+    "ALIASES",
+    "Precision",
+    "Schedule",
+    "Settings",
+    "Workload",
+    "canonical",
+    "changed_settings",
+    "restored",
+    "settable",
+    "with_settings",
+]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Schedule = Literal["constant", "cosine"]
@@ -132,7 +143,7 @@ def with_settings(workload: Workload, settings: Settings) -> Workload:
     Raises:
         UsageError: a name that is not known, or a value that the setting cannot have.
     """
-    given = {_canonical(name): _value(value) for name, value in settings.items()}
+    given = {canonical(name): _value(value) for name, value in settings.items()}
     data = workload.model_dump()
     data["forms"] |= {name: value for name, value in given.items() if name in _FORMS}
     data |= {name: value for name, value in given.items() if name not in _FORMS}
@@ -145,6 +156,11 @@ def with_settings(workload: Workload, settings: Settings) -> Workload:
         raise UsageError(f"{name}={given[name]!r} {message}.") from error
 
 
+def restored(workload: Workload, base: Workload, names: Iterable[str]) -> Workload:
+    """The workload with some settings as another one has them."""
+    return with_settings(workload, {name: _flat(base)[name] for name in names})
+
+
 def changed_settings(workload: Workload, base: Workload) -> dict[str, Any]:
     """The settable names in which a workload differs from another, with its values."""
     mine, theirs = _flat(workload), _flat(base)
@@ -155,7 +171,12 @@ def _flat(workload: Workload) -> dict[str, Any]:
     return workload.model_dump() | asdict(workload.forms)
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """A setting's own name, from an alias or with dashes.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
     canonical = ALIASES.get(name, name.replace("-", "_"))
     known = settable()
     if canonical not in known:

@@ -6,15 +6,18 @@ import math
 
 __all__ = [
     "MISSING",
+    "cosine",
     "count",
     "duration",
     "fixed",
     "gigabytes",
     "interval",
+    "loss",
     "milliseconds",
     "percent",
     "rate",
     "ratio",
+    "relative_error",
     "samples_per_second",
 ]
 
@@ -45,6 +48,22 @@ def percent(share: float | None) -> str:
     if 0 < abs(share) < 0.0005:
         return "<0.1 %" if share > 0 else ">-0.1 %"
     return f"{_sign(share * 100, 1)} %"
+
+
+def relative_error(error: float | None) -> str:
+    """`3e-08`: an error over what it is an error of."""
+    return MISSING if error is None else "0" if error == 0 else f"{error:.1e}"
+
+
+def loss(value: float) -> str:
+    """A loss to six digits, `5.37281`."""
+    return f"{value:.6g}"
+
+
+def cosine(value: float) -> str:
+    """`0.999985`; rounding makes no 1 of what is none."""
+    text = f"{value:.6f}"
+    return f"{value:.9f}" if text == "1.000000" and value < 1 - 5e-10 else text
 
 
 def interval(relative_half_width: float | None) -> str:

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 
 from paco_prof import stages
 from paco_prof.analysis.breakdown import BreakdownView, StageRow
+from paco_prof.analysis.fidelity import fidelity_view
 from paco_prof.records import BreakdownRecord
 from paco_prof.stages import Phase
 from paco_prof.stats.summary import CONFIDENCE, PRECISION, SMALLEST_SHARE, Estimate, median_estimate
 
 __all__ = [
     "BusyMachine",
+    "ContradictedKind",
     "DominantStage",
     "Finding",
     "HostBound",
+    "LeftOut",
     "LossAloneReadsLower",
     "NoisyStages",
     "NonFiniteLoss",
     "NothingToContrast",
+    "PaCoShare",
     "RepeatedFactorization",
     "RunEndedEarly",
     "StagesOnlyTrace",
@@ -31,6 +35,17 @@ __all__ = [
 ]
 
 UNATTRIBUTED_LIMIT = 0.02
+# All that plain two-view cross-entropy training does without.
+PACO_STAGES = (
+    stages.PART_SAMPLING,
+    stages.DIM_REDUCTION,
+    stages.COVARIANCE,
+    stages.MATCHING,
+    stages.NEGATIVES_POOL,
+    stages.PROTOTYPES,
+    f"{stages.LOSS}/{stages.PAC}",
+    f"{stages.LOSS}/{stages.SOC}",
+)
 BUSY_CORES = 0.25
 LOWER_BY = 0.05
 
@@ -49,6 +64,38 @@ class DominantStage:
     share: float
     ceiling: float | None
     rival: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaCoShare:
+    """What PaCo-2 adds to plain two-view training: parts, matching, covariance, pool, prototypes, PaC and SoC.
+
+    Attributes:
+        share: of the step.
+        ceiling: the speed-up of the step if all of it were free (Amdahl).
+    """
+
+    share: float
+    ceiling: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContradictedKind:
+    """A variant that claims to be exact, and whose loss or gradient is not the reference's."""
+
+    name: str
+    loss_error: float | None
+    gradient_error: float
+    gradient_cosine: float
+    parts_dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Settings of a preset that the device or the backbone cannot do, and why."""
+
+    name: str
+    reasons: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +223,9 @@ class StagesOnlyTrace:
 
 Finding = (
     DominantStage
+    | PaCoShare
+    | ContradictedKind
+    | LeftOut
     | TrainingOverInference
     | LossAloneReadsLower
     | RepeatedFactorization
@@ -198,6 +248,9 @@ def find(record: BreakdownRecord, view: BreakdownView | None) -> tuple[Finding, 
 
 
 def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
+    if record.variant.left_out:
+        yield LeftOut(record.variant.name, tuple(record.variant.left_out.items()))
+    yield from _fidelity(record)
     training = record.training
     num_steps = len(training.steps) if training else 0
     ended_early = [note for note in record.notes if note.code in ("interrupted", "failed")]
@@ -219,6 +272,18 @@ def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
         yield NothingToContrast()
     if training.backward_whole:
         yield UndividedBackward(training.backward_whole)
+
+
+def _fidelity(record: BreakdownRecord) -> Iterator[Finding]:
+    view = fidelity_view(record)
+    if view is not None and view.verdict == "contradicted":
+        yield ContradictedKind(
+            name=record.variant.name,
+            loss_error=view.loss_errors.get("total"),
+            gradient_error=view.measured.gradient_error,
+            gradient_cosine=view.measured.gradient_cosine,
+            parts_dtype=record.workload.forms.parts_dtype,
+        )
 
 
 def _about_the_figures(record: BreakdownRecord, view: BreakdownView | None) -> Iterator[Finding]:
@@ -249,6 +314,7 @@ def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Fi
         ceiling = math.inf if share == 1.0 else 1 / (1 - share)
         rival = others[0].path if others and _is_rival(first, others[0]) else ""
         yield DominantStage(first.path, share, ceiling if view.share_of == "step" else None, rival)
+    yield from _paco_share(view)
     yield from _factorizations(record)
     if view.inference is not None and view.training_over_inference is not None:
         inference = view.inference.value
@@ -265,6 +331,16 @@ def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Fi
     bound = tuple((row.path, row.host_bound) for row in view.rows if row.host_bound)
     if bound:
         yield HostBound(bound)
+
+
+def _paco_share(view: BreakdownView) -> Iterator[Finding]:
+    """Stages are there only where a step entered them; a step without PaCo-2 has no such share."""
+    if view.share_of != "step":
+        return
+    seconds = sum(row.seconds for path in PACO_STAGES if (row := view.row(path)) is not None)
+    share = seconds / view.step.value
+    if 0 < share < 1:
+        yield PaCoShare(share, 1 / (1 - share))
 
 
 def _large(view: BreakdownView) -> Iterator[StageRow]:

@@ -12,6 +12,7 @@ from typer.exceptions import Abort, TyperException
 from paco_prof import __version__
 from paco_prof.cli.breakdown import breakdown
 from paco_prof.cli.show import show
+from paco_prof.cli.variants import variants
 from paco_prof.errors import ExitCode, PacoProfError
 
 __all__ = ["app", "main"]
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(breakdown)
 app.command()(show)
+app.command()(variants)
 
 
 def _print_version(asked: bool) -> None:

@@ -12,8 +12,9 @@ from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
     from paco_prof.records import BreakdownRecord
+    from paco_prof.render.document import Document
 
-__all__ = ["PLOT_SUFFIXES", "Outputs"]
+__all__ = ["PLOT_SUFFIXES", "Outputs", "print_document", "print_text"]
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -61,15 +62,7 @@ class Outputs:
 
         document = breakdown_document(record)
         if on_screen:
-            from rich.console import Console
-
-            from paco_prof.render.terminal import to_terminal
-
-            console = Console(highlight=False)
-            # Written in one piece and by ourselves: Rich would end the process where a pipe has been closed.
-            with console.capture() as capture:
-                console.print(to_terminal(document))
-            _print(capture.get())
+            print_document(document)
         if self.markdown is not None:
             from paco_prof.render.markdown import to_markdown
             from paco_prof.store import write_text
@@ -87,7 +80,20 @@ class Outputs:
         return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
 
 
-def _print(text: str) -> None:
+def print_document(document: Document) -> None:
+    """Print a report."""
+    from rich.console import Console
+
+    from paco_prof.render.terminal import to_terminal
+
+    console = Console(highlight=False)
+    # Written in one piece and by ourselves: Rich would end the process where a pipe has been closed.
+    with console.capture() as capture:
+        console.print(to_terminal(document))
+    print_text(capture.get())
+
+
+def print_text(text: str) -> None:
     """Write to standard output; a reader who has seen enough (`paco-prof show run.json | head`) is no failure."""
     try:
         sys.stdout.write(text)

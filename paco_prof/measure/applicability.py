@@ -1,4 +1,4 @@
-"""What a device cannot do of what a workload asks for, and why."""
+"""What a device or a backbone cannot do of what a workload asks for, and why."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from paco_prof.paco2.backbone import TimmBackbone
 from paco_prof.settings import Workload
 
 __all__ = ["inapplicable"]
@@ -18,7 +19,7 @@ Reason = str | None
 
 
 def inapplicable(workload: Workload, device: torch.device) -> dict[str, str]:
-    """Setting -> why the device cannot do it, for every setting of the workload that it cannot do.
+    """Setting -> why it cannot be done here, for every setting of the workload that cannot.
 
     Capabilities are tried and not looked up, where a trial costs next to nothing.
     """
@@ -84,6 +85,20 @@ def _parts_dtype(workload: Workload, device: torch.device) -> Reason:
     return None
 
 
+def _channels_last(workload: Workload, device: torch.device) -> Reason:
+    if not workload.channels_last or workload.image_size is None:
+        return None
+    size = workload.image_size
+    with torch.device("meta"), torch.inference_mode():
+        backbone = TimmBackbone(workload.backbone, image_size=size)
+        try:
+            features = backbone.model.eval().forward_features(torch.empty(1, 3, size, size))
+        except Exception:
+            # Whatever keeps this backbone from such images is told when it is built.
+            return None
+    return f"{workload.backbone} has tokens and no feature maps" if features.dim() == 3 else None
+
+
 _RULES: dict[str, Callable[[Workload, torch.device], Reason]] = {
     "tf32": _tf32,
     "cudnn_benchmark": _cudnn_benchmark,
@@ -91,6 +106,7 @@ _RULES: dict[str, Callable[[Workload, torch.device], Reason]] = {
     "fused_optimizer": _fused_optimizer,
     "compile": _compile,
     "parts_dtype": _parts_dtype,
+    "channels_last": _channels_last,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,9 @@ from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.clock import Clock, clock_for
 from paco_prof.measure.device import resolve_device
 from paco_prof.measure.environment import describe_environment, scrub
+from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.inference import InferenceTest
+from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
 from paco_prof.measure.operators import OperatorCensus
@@ -27,7 +29,7 @@ from paco_prof.measure.pacing import Budget
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
 from paco_prof.measure.workload import TrainingStep, build_step
-from paco_prof.records import BreakdownRecord, Environment, Memory, Note, OperatorCount
+from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount
 from paco_prof.settings import Workload
 
 __all__ = ["Outcome", "Plan", "Progress", "Session", "measure_breakdown"]
@@ -53,12 +55,14 @@ class Plan:
         steps: instrumented steps to measure; None goes on until intervals are narrow or the time is up.
         max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
         trace: where to write a trace of one more step, if anywhere.
+        fidelity: compare loss and gradient with a float64 reference, before anything is timed.
     """
 
     warmup: int | None = None
     steps: int | None = None
     max_seconds: float = 60.0
     trace: Path | None = None
+    fidelity: bool = True
 
 
 class Progress(Protocol):
@@ -90,7 +94,7 @@ class Session:
 
     Args:
         step: the training step to measure.
-        workload: what it was built from.
+        job: what it was built from.
         environment: where.
         plan: how long.
         clock: the device's.
@@ -102,7 +106,7 @@ class Session:
     def __init__(
         self,
         step: TrainingStep,
-        workload: Workload,
+        job: Job,
         environment: Environment,
         plan: Plan,
         clock: Clock,
@@ -111,7 +115,7 @@ class Session:
         command: tuple[str, ...] = (),
     ) -> None:
         self._step = step
-        self._workload = workload
+        self._job = job
         self._environment = environment
         self._plan = plan
         self._clock = clock
@@ -123,8 +127,9 @@ class Session:
         self._unwritten: PacoProfError | None = None
         self._operators: tuple[OperatorCount, ...] = ()
         self._memory: Memory | None = None
+        self._fidelity: Fidelity | None = None
         self._inference = InferenceTest(step.inference(), clock)
-        self._training = TrainingTest(step.run, clock, random.Random(workload.seed))
+        self._training = TrainingTest(step.run, clock, random.Random(job.workload.seed))
         self._loss_alone: LossAlone | None = None
         self._begin_timing()
 
@@ -132,6 +137,9 @@ class Session:
         """Measure everything; an interruption or a failure ends it with what there is."""
         error: BaseException | None = None
         try:
+            if self._plan.fidelity:
+                self._progress.begin("comparing with float64")
+                self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
             self._count_operators()
             self._begin_timing()
             self._measure()
@@ -152,7 +160,9 @@ class Session:
             tool_version=__version__,
             command=self._command,
             created=self._created,
-            workload=self._workload,
+            workload=self._job.workload,
+            variant=self._job.variant,
+            fidelity=self._fidelity,
             environment=self._environment,
             inference=self._inference.result(),
             training=self._training.training(),
@@ -226,27 +236,33 @@ class Session:
 
 
 def measure_breakdown(
-    workload: Workload,
+    job: Job,
     plan: Plan,
     progress: Progress,
     save: Callable[[BreakdownRecord], None],
     command: tuple[str, ...] = (),
 ) -> Outcome:
-    """Build a workload on its device and measure it.
+    """Build a job on its device and measure it.
 
     Raises:
-        UsageError: the workload cannot be built; nothing has been measured then.
+        UsageError: it cannot be built, or not be done there; nothing has been measured then.
     """
-    device = resolve_device(workload.device)
-    if workload.threads is not None:
-        torch.set_num_threads(workload.threads)
+    device = resolve_device(job.workload.device)
+    if job.workload.threads is not None:
+        torch.set_num_threads(job.workload.threads)
     if device.index is not None:
         # Events are recorded on the current device's stream, whichever device the model is on.
         torch.get_device_module(device).set_device(device)
     progress.begin("building the model")
+    job = job.on(device)
+    workload = job.workload
+    _set_backends(workload)
     try:
-        step, built = build_step(workload.model_copy(update={"device": str(device)}), device)
-        session = Session(step, built, describe_environment(device), plan, clock_for(device), progress, save, command)
+        step, built = build_step(workload, device)
+        environment = describe_environment(device)
+        session = Session(
+            step, replace(job, workload=built), environment, plan, clock_for(device), progress, save, command
+        )
     except (RuntimeError, MemoryError) as error:
         raise UsageError(
             f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
@@ -254,6 +270,15 @@ def measure_breakdown(
             "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
         ) from error
     return session.run()
+
+
+def _set_backends(workload: Workload) -> None:
+    """The switches that hold for the whole process; what is not asked for stays as it is."""
+    if workload.tf32:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+    if workload.cudnn_benchmark:
+        torch.backends.cudnn.benchmark = True
 
 
 def _last_line(error: Exception) -> str:

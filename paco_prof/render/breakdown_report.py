@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Literal
 
 from paco_prof import units
@@ -15,16 +14,18 @@ from paco_prof.analysis.breakdown import (
     typical_steps,
 )
 from paco_prof.analysis.claims import CheckedClaim, check_claims
+from paco_prof.analysis.fidelity import fidelity_view
 from paco_prof.analysis.findings import find
-from paco_prof.records import BreakdownRecord, Environment, Training
+from paco_prof.records import BreakdownRecord, Training
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
+from paco_prof.render.fidelity_report import fidelity_blocks
 from paco_prof.render.finding_text import claim_sentence, sentence
 from paco_prof.render.labels import title_of
-from paco_prof.settings import Workload
+from paco_prof.render.preamble import preamble, subject
 from paco_prof.stages import OPTIMIZER
 from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
 
-__all__ = ["breakdown_document", "subject"]
+__all__ = ["breakdown_document"]
 
 LEFT: Literal["left"] = "left"
 
@@ -32,7 +33,7 @@ LEFT: Literal["left"] = "left"
 def breakdown_document(record: BreakdownRecord) -> Document:
     """The whole report of a breakdown record, partial ones included."""
     view = breakdown_view(record)
-    blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
+    blocks: list[Block] = [Paragraph(text) for text in preamble(record)]
     if record.inference or record.training or record.loss_test:
         blocks += [Heading("Speed"), _speed_table(record, view)]
     if view is not None and record.training is not None:
@@ -40,6 +41,9 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Paragraph(text) for text in _table_notes(record, record.training, view)]
         if any(row.peak_bytes is not None for row in view.rows):
             blocks += [Heading("Memory"), _memory_table(view)]
+    fidelity = fidelity_view(record)
+    if fidelity is not None:
+        blocks += fidelity_blocks(fidelity)
     found = find(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(sentence(finding) for finding in found))]
@@ -50,60 +54,7 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Bullets(failing)] if failing else []
     if view is not None and record.source.kind == "measured":
         blocks += [Heading("The instrument"), Paragraph(_instrument(record, view))]
-    return Document(f"paco-prof breakdown: {subject(record.workload)}", tuple(blocks))
-
-
-def subject(workload: Workload) -> str:
-    """What was measured, in a few words."""
-    size = "" if workload.image_size is None else f", {workload.image_size} px"
-    return f"{workload.backbone}, batch {workload.batch_size}{size}"
-
-
-def _preamble(record: BreakdownRecord) -> list[str]:
-    lines = []
-    if record.source.kind == "quoted":
-        lines.append(f"Quoted, not measured by this tool: {record.source.citation}")
-    if record.environment is not None:
-        lines.append(_machine(record.environment))
-    lines.append(_model(record.workload))
-    if record.command:
-        commit = record.environment.commit if record.environment else None
-        version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
-        when = record.created.replace("T", " ").replace("+00:00", " UTC")
-        lines.append(f"Command: {shlex.join(record.command)} ({version}, {when}).")
-    return lines
-
-
-def _machine(environment: Environment) -> str:
-    device = environment.accelerator or "CPU"
-    if environment.accelerator_memory_bytes is not None:
-        device += f" ({units.gigabytes(environment.accelerator_memory_bytes)})"
-    memory = f"{environment.memory_bytes / 1e9:.0f} GB"
-    load = "" if environment.load_average is None else f", load {environment.load_average:.1f} before the run"
-    versions = ", ".join(
-        f"{name} {environment.versions[name]}" for name in ("torch", "timm", "python") if name in environment.versions
-    )
-    return (
-        f"Machine: {device} on {environment.system}, {environment.processor}, {environment.cores} cores, "
-        f"{environment.threads} thread{'s' if environment.threads != 1 else ''}, {memory} memory{load}; {versions}."
-    )
-
-
-def _model(workload: Workload) -> str:
-    size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
-    matching = (
-        f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""
-    )
-    size_of_views = "" if workload.image_size is None else f" of {workload.image_size} px"
-    feature_map = ""
-    if workload.feature_map is not None:
-        channels, height, width = workload.feature_map
-        feature_map = f"feature map {channels} x {height} x {width}, "
-    return (
-        f"Model: PaCo-2 (reference form) on {workload.backbone}, {size}{feature_map}K={workload.num_parts}, "
-        f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}{matching}; batch "
-        f"{workload.batch_size} x 2 views{size_of_views}, {workload.data} data."
-    )
+    return Document(f"paco-prof breakdown: {subject(record)}", tuple(blocks))
 
 
 def _speed_table(record: BreakdownRecord, view: BreakdownView | None) -> Table:

@@ -35,10 +35,11 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title, and the side that its cells stand on."""
+    """A column's title, and the side that its cells stand on; cells of running text wrap."""
 
     title: str
     align: Literal["left", "right"] = "right"
+    wraps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,15 @@ def sentence(finding: f.Finding) -> str:
     match finding:
         case f.DominantStage():
             return _dominant(finding)
+        case f.PaCoShare(share, ceiling):
+            return (
+                "What PaCo-2 adds to plain two-view training (parts, matching, covariance, pool, prototypes, PaC, SoC) "
+                f"takes {units.percent(share)} of the step; without it the step would be {units.ratio(ceiling)} faster."
+            )
+        case f.ContradictedKind():
+            return _contradicted(finding)
+        case f.LeftOut(name, reasons):
+            return f"Left out of {name} here: {'; '.join(f'{setting} ({reason})' for setting, reason in reasons)}."
         case f.TrainingOverInference():
             return _training_over_inference(finding)
         case f.LossAloneReadsLower():
@@ -77,6 +86,20 @@ def _dominant(finding: f.DominantStage) -> str:
     return (
         f"{title} dominates with {share} of the step; if it cost nothing, the step would be "
         f"{units.ratio(finding.ceiling)} faster, and never more (Amdahl).{rival}"
+    )
+
+
+def _contradicted(finding: f.ContradictedKind) -> str:
+    advice = (
+        " float32 cannot hold what covariances of a few parts ask for; parts_dtype=float64 (the toggle float64-parts) "
+        "can."
+        if finding.parts_dtype == "model"
+        else ""
+    )
+    return (
+        f"{finding.name} claims to be exact and is not: its loss is off by {units.relative_error(finding.loss_error)}, "
+        f"its gradient by {units.percent(finding.gradient_error)} of the float64 reference's norm (cosine "
+        f"{units.cosine(finding.gradient_cosine)}).{advice}"
     )
 
 

@@ -12,8 +12,8 @@ from paco_prof import units
 from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.records import BreakdownRecord
-from paco_prof.render.breakdown_report import subject
 from paco_prof.render.labels import title_of
+from paco_prof.render.preamble import subject
 from paco_prof.store import write_bytes
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
     # The date, and names drawn by lot, would make every file another one.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
     with matplotlib.rc_context({"svg.hashsalt": "paco-prof"}):
-        figure = breakdown_figure(view, subject(record.workload), record.source.kind == "quoted")
+        figure = breakdown_figure(view, subject(record), record.source.kind == "quoted")
         picture = io.BytesIO()
         figure.savefig(picture, dpi=160, metadata=metadata, format=path.suffix.lower().lstrip("."))
     write_bytes(path, picture.getvalue())

@@ -44,11 +44,12 @@ def _bullets(items: tuple[str, ...]) -> RenderableType:
 
 def _table(table: Table) -> RenderableType:
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    # Where the terminal is narrow, running text gives way, or else the first column; a broken number cannot be read.
+    has_text = any(column.wraps for column in table.columns)
     for column in table.columns:
-        # The first column gives way where the terminal is narrow; a broken number cannot be read.
-        first = column is table.columns[0]
+        folds = column.wraps if has_text else column is table.columns[0]
         rich_table.add_column(
-            Text(column.title), justify=column.align, no_wrap=not first, overflow="fold" if first else "ellipsis"
+            Text(column.title), justify=column.align, no_wrap=not folds, overflow="fold" if folds else "ellipsis"
         )
     for index, row in enumerate(table.rows):
         if row.style == "total" and (index == 0 or table.rows[index - 1].style != "total"):

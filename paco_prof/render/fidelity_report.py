@@ -1,0 +1,66 @@
+"""The part of a report that holds loss and gradient against a float64 reference."""
+
+from __future__ import annotations
+
+from paco_prof import units
+from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_LOSS, FidelityView
+from paco_prof.render.document import Block, Column, Heading, Paragraph, Row, Table
+
+__all__ = ["fidelity_blocks"]
+
+LOSSES = {"total": "Total loss", "ce": "Cross-Entropy (CE)", "pac": "Part Contrast (PaC)", "soc": "Consistency (SoC)"}
+
+
+def fidelity_blocks(view: FidelityView) -> list[Block]:
+    """A heading, the figures, and what they are held against."""
+    return [Heading("Fidelity"), _table(view), Paragraph(_explanation(view))]
+
+
+def _table(view: FidelityView) -> Table:
+    measured = view.measured
+    rows = [
+        Row(
+            (
+                title,
+                units.loss(measured.losses[name]),
+                units.loss(measured.reference_losses[name]),
+                units.relative_error(view.loss_errors[name]),
+                "",
+            ),
+            0 if name == "total" else 1,
+            "strong" if name == "total" else "plain",
+        )
+        for name, title in LOSSES.items()
+        if name in view.loss_errors
+    ]
+    error, cosine = units.relative_error(measured.gradient_error), units.cosine(measured.gradient_cosine)
+    rows.append(Row(("Gradient", "", "", error, cosine), style="strong"))
+    columns = (Column("", "left"), Column("here"), Column("float64"), Column("relative error"), Column("cosine"))
+    return Table(columns, tuple(rows))
+
+
+def _explanation(view: FidelityView) -> str:
+    measured = view.measured
+    objective = (
+        "the baseline's objective on the same weights and images"
+        if measured.against == "baseline"
+        else "the objective of the same settings, on the same weights and images (the baseline has other parameters or "
+        "images, and nothing to compare with)"
+    )
+    how = "the reference loop" if measured.oracle == "loop" else "the exact twin of the loop, which would take too long"
+    verdict = {
+        "confirmed": f"It is {_article(view.kind)} {view.kind} variant, as it claims to be.",
+        "contradicted": "It claims to be exact, which this contradicts.",
+        "not seen": f"It claims to be {view.kind}, and is as good as exact on this batch.",
+    }[view.verdict]
+    if view.kind == "different" and measured.against == "own settings":
+        verdict = "Another model or input than the baseline's: only its arithmetic can be checked."
+    return (
+        f"Against float64: {how}, {objective}, before the first step; the gradient is of all parameters, its error "
+        f"over the reference's norm. Exact is a total loss within {EXACT_LOSS:.0e} and a gradient within "
+        f"{units.percent(EXACT_GRADIENT)}, which is what a float32 backbone rounds. {verdict}"
+    )
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "aeiou" else "a"

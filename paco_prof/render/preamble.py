@@ -1,0 +1,76 @@
+"""How a report begins: what was measured, on which machine, by which command."""
+
+from __future__ import annotations
+
+import shlex
+
+from paco_prof import units
+from paco_prof.forms import REFERENCE
+from paco_prof.records import BreakdownRecord, Environment, VariantUsed
+from paco_prof.settings import Workload
+
+__all__ = ["preamble", "subject"]
+
+
+def subject(record: BreakdownRecord) -> str:
+    """What was measured, in a few words."""
+    workload = record.workload
+    size = "" if workload.image_size is None else f", {workload.image_size} px"
+    variant = "" if record.variant.name == "baseline" else f", {record.variant.name}"
+    return f"{workload.backbone}, batch {workload.batch_size}{size}{variant}"
+
+
+def preamble(record: BreakdownRecord) -> list[str]:
+    """Source, machine, model, variant and command, a paragraph each."""
+    lines = []
+    if record.source.kind == "quoted":
+        lines.append(f"Quoted, not measured by this tool: {record.source.citation}")
+    if record.environment is not None:
+        lines.append(_machine(record.environment))
+    lines.append(_model(record.workload))
+    if record.variant.name != "baseline" or record.variant.settings:
+        lines.append(_variant(record.variant))
+    if record.command:
+        commit = record.environment.commit if record.environment else None
+        version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
+        when = record.created.replace("T", " ").replace("+00:00", " UTC")
+        lines.append(f"Command: {shlex.join(record.command)} ({version}, {when}).")
+    return lines
+
+
+def _machine(environment: Environment) -> str:
+    device = environment.accelerator or "CPU"
+    if environment.accelerator_memory_bytes is not None:
+        device += f" ({units.gigabytes(environment.accelerator_memory_bytes)})"
+    memory = f"{environment.memory_bytes / 1e9:.0f} GB"
+    load = "" if environment.load_average is None else f", load {environment.load_average:.1f} before the run"
+    versions = ", ".join(
+        f"{name} {environment.versions[name]}" for name in ("torch", "timm", "python") if name in environment.versions
+    )
+    return (
+        f"Machine: {device} on {environment.system}, {environment.processor}, {environment.cores} cores, "
+        f"{environment.threads} thread{'s' if environment.threads != 1 else ''}, {memory} memory{load}; {versions}."
+    )
+
+
+def _model(workload: Workload) -> str:
+    size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
+    matching = (
+        f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""
+    )
+    size_of_views = "" if workload.image_size is None else f" of {workload.image_size} px"
+    form = " (reference form)" if workload.forms == REFERENCE else ""
+    feature_map = ""
+    if workload.feature_map is not None:
+        channels, height, width = workload.feature_map
+        feature_map = f"feature map {channels} x {height} x {width}, "
+    return (
+        f"Model: PaCo-2{form} on {workload.backbone}, {size}{feature_map}K={workload.num_parts}, "
+        f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}{matching}; batch "
+        f"{workload.batch_size} x 2 views{size_of_views}, {workload.data} data."
+    )
+
+
+def _variant(variant: VariantUsed) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in variant.settings.items()) or "nothing that differs"
+    return f"Variant: {variant.name} ({variant.kind}), which sets {settings}."

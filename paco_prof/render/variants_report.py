@@ -1,0 +1,60 @@
+"""The catalogue of variants as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from paco_prof.render.document import Block, Column, Document, Heading, Paragraph, Row, Table
+from paco_prof.variants.variant import Variant
+
+__all__ = ["variants_data", "variants_document"]
+
+KINDS = (
+    "exact is the same objective and gradient up to rounding, approximate an approximation of the same objective, "
+    "different another model, objective or data. What a variant claims to be is checked: paco-prof breakdown --variant "
+    "NAME holds its loss and gradient against a float64 reference."
+)
+CLAIMS = "What the analysis expects stands in its words; nobody had measured it."
+
+
+def variants_document(presets: Sequence[Variant], toggles: Sequence[Variant], own: Sequence[Variant]) -> Document:
+    """Presets, toggles and the user's own variants, each with kind, reason and the analysis's claim."""
+    blocks: list[Block] = [Paragraph(KINDS), Paragraph(CLAIMS)]
+    for title, variants in (("Presets", presets), ("Toggles", toggles), ("Yours", own)):
+        if variants:
+            blocks += [Heading(title), _table(variants)]
+    return Document("paco-prof variants", tuple(blocks))
+
+
+def variants_data(variants: Sequence[Variant]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "name": variant.name,
+            "kind": variant.kind,
+            "why": variant.why,
+            "settings": variant.settings,
+            "variants": list(variant.parts),
+            "claim": None
+            if variant.claim is None
+            else {
+                "text": variant.claim.text,
+                "speedup_low": variant.claim.low,
+                "speedup_high": variant.claim.high,
+                "of": variant.claim.of,
+            },
+        }
+        for variant in variants
+    ]
+
+
+def _table(variants: Sequence[Variant]) -> Table:
+    columns = (Column("variant", "left"), Column("kind", "left"), Column("what it does", "left", wraps=True))
+    return Table(columns, tuple(Row((variant.name, variant.kind, _text(variant))) for variant in variants))
+
+
+def _text(variant: Variant) -> str:
+    parts = f" Holds {', '.join(variant.parts)}." if variant.parts else ""
+    claim = f" Analysis: \u201c{variant.claim.text}\u201d." if variant.claim is not None else ""
+    return f"{variant.why}{parts}{claim}".strip()

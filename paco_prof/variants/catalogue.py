@@ -1,0 +1,224 @@
+"""Every toggle and preset that comes with the tool.
+
+Claims are the words of the analysis that started the project; nobody had measured them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paco_prof.variants.variant import Claim, Variant, combined
+
+__all__ = ["CATALOGUE", "PRESETS", "TOGGLES"]
+
+_LOSS = Claim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
+_MIXED_PRECISION = Claim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
+_SMALLER_MODEL = Claim("Reduce Model Complexity (Priority 4) - 15-25% Speedup", 1.15, 1.25)
+
+TOGGLES: tuple[Variant, ...] = (
+    Variant(
+        "fused-loss",
+        "All distances of PaC at once: one factorisation an image, in float64, with a backward of its own.",
+        "exact",
+        {"contrast": "fused"},
+        _LOSS,
+    ),
+    Variant(
+        "cholesky-caching",
+        "Factorise each image's metric once, and not once a distance.",
+        "exact",
+        {"cache_covariance_inverse": True},
+        Claim("Cache covariance inverse: Use Cholesky decomposition and caching"),
+    ),
+    Variant(
+        "max-negatives-16",
+        "Contrast each anchor with 16 random negatives instead of all.",
+        "approximate",
+        {"max_negatives": 16, "hard_negative_mining": False},
+        Claim("Reducing from all samples to top-16 gives massive speedup"),
+    ),
+    Variant(
+        "hard-negative-mining",
+        "Contrast each anchor with its 16 nearest negatives instead of all.",
+        "approximate",
+        {"max_negatives": 16, "hard_negative_mining": True},
+        Claim("Hard negative mining: Select most informative negatives"),
+    ),
+    Variant(
+        "folded-pool",
+        "Build the pool of negatives without the B-1 copies of each part.",
+        "exact",
+        {"pool": "folded"},
+    ),
+    Variant(
+        "float64-parts",
+        "Hold the reduced parts, and all that follows from them, in float64: float32 gradients of PaC are rounding.",
+        "exact",
+        {"parts_dtype": "float64"},
+    ),
+    Variant(
+        "vectorized-sampling",
+        "Search peaks in all images at once and average all windows in one product, without copies to the host.",
+        "exact",
+        {"sampling": "batched"},
+        Claim("Vectorized operations: Use einsum and batch processing"),
+    ),
+    Variant(
+        "separable-sampling",
+        "Average windows by two one-dimensional passes over the whole map; a clipped window is a rectangle, so only "
+        "rounding differs.",
+        "exact",
+        {"sampling": "separable"},
+        Claim("Optimize part sampling with separable convolutions"),
+    ),
+    Variant(
+        "stale-peaks",
+        "Search for peaks every fourth step only, and sample the old places in between.",
+        "approximate",
+        {"peaks_every": 4},
+    ),
+    Variant(
+        "batched-matching",
+        "Try all permutations of a few parts at once, without a copy to the host; scipy above six parts.",
+        "exact",
+        {"matching": "batched"},
+        Claim("Optimize Hungarian matching for small K"),
+    ),
+    Variant(
+        "approximate-matching",
+        "Match greedily, the nearest pair first.",
+        "approximate",
+        {"matching": "greedy"},
+        Claim("Implement approximate Hungarian matching"),
+    ),
+    Variant(
+        "batched-prototypes",
+        "Update the prototypes of all classes in the batch at once.",
+        "exact",
+        {"prototypes": "batched"},
+    ),
+    Variant(
+        "batched-weighting",
+        "Read all windows of the weighted cross-entropy in one product.",
+        "exact",
+        {"weighting": "batched"},
+    ),
+    Variant(
+        "bfloat16",
+        "Backbone and classifier under bfloat16 autocast; no gradient scaler is needed.",
+        "approximate",
+        {"precision": "bfloat16"},
+        _MIXED_PRECISION,
+    ),
+    Variant(
+        "float16",
+        "Backbone and classifier under float16 autocast, with a gradient scaler, whose step waits for the device.",
+        "approximate",
+        {"precision": "float16"},
+        _MIXED_PRECISION,
+    ),
+    Variant(
+        "channels-last",
+        "Keep images and feature maps with the channels of a pixel side by side, as convolutions read them.",
+        "exact",
+        {"channels_last": True},
+    ),
+    Variant(
+        "both-views",
+        "Both views through the backbone in one batch; BatchNorm then sees both at once.",
+        "different",
+        {"views": "together"},
+    ),
+    Variant(
+        "efficientnet-b0",
+        "A smaller backbone.",
+        "different",
+        {"backbone": "efficientnet_b0"},
+        Claim("Efficient Backbone (Priority 3) - 30% Speedup", 1.3, 1.45, "backbone"),
+    ),
+    Variant("d32", "Reduce parts to 32 dimensions instead of 64.", "different", {"dim": 32}, _SMALLER_MODEL),
+    Variant("r3", "Average parts over 3 x 3 pixels instead of 5 x 5.", "different", {"window": 3}, _SMALLER_MODEL),
+    Variant(
+        "gamma0",
+        "Plain cross-entropy instead of the weighted one.",
+        "different",
+        {"gamma": 0.0},
+        Claim("Disable weighted CE for speed"),
+    ),
+    Variant(
+        "192px",
+        "Images of 192 pixels instead of 224.",
+        "different",
+        {"image_size": 192},
+        Claim("Experiment with smaller input resolution (192x192)"),
+    ),
+    Variant(
+        "other-images-pool",
+        "Negatives from other images only, each part once: the pool as the method intends it.",
+        "different",
+        {"pool": "other-images"},
+    ),
+    Variant(
+        "compile", "The backbone through torch.compile, which compiles during warm-up.", "exact", {"compile": True}
+    ),
+    Variant("fused-optimizer", "AdamW in one kernel for all parameters.", "exact", {"fused_optimizer": True}),
+    Variant("tf32", "TensorFloat-32 for matrix products and convolutions.", "approximate", {"tf32": True}),
+    Variant("cudnn-benchmark", "cuDNN tries its algorithms and keeps the fastest.", "exact", {"cudnn_benchmark": True}),
+    Variant(
+        "gradient-clipping",
+        "Clip the gradient to norm 1; another update wherever it is longer.",
+        "different",
+        {"clip_norm": 1.0},
+        Claim("Add gradient clipping and learning rate scheduling"),
+    ),
+    Variant(
+        "cosine-schedule",
+        "Warm the learning rate up and let it fall along a cosine.",
+        "different",
+        {"schedule": "cosine"},
+        Claim("Add gradient clipping and learning rate scheduling"),
+    ),
+)
+
+_BY_NAME = {toggle.name: toggle for toggle in TOGGLES}
+
+
+def _preset(name: str, why: str, toggles: str, claim: Claim | None = None) -> Variant:
+    whole = combined(name, why, [_BY_NAME[toggle] for toggle in toggles.split()], claim)
+    return replace(whole, optional=frozenset(whole.settings))
+
+
+# cholesky-caching is part of the fused contrast, which keeps the factors for backward; separable-sampling would replace
+# vectorized-sampling, which is faster; compile would replace the graph, and backward could not be divided by stage.
+_EXACT = (
+    "fused-loss cholesky-caching folded-pool float64-parts vectorized-sampling batched-matching batched-prototypes "
+    "batched-weighting channels-last fused-optimizer cudnn-benchmark"
+)
+_PHASE1 = "bfloat16 efficientnet-b0 d32 max-negatives-16"
+_PHASE2 = f"{_PHASE1} hard-negative-mining cholesky-caching batched-matching gradient-clipping cosine-schedule"
+_PHASE3 = f"{_PHASE2} 192px approximate-matching separable-sampling"
+
+PRESETS: tuple[Variant, ...] = (
+    Variant("baseline", "The reference: PaCo-2 as its code bases have it.", "exact"),
+    _preset(
+        "exact",
+        "Every exact toggle that leaves the stages visible: the same training, only faster.",
+        _EXACT,
+    ),
+    _preset(
+        "optimized",
+        "The analysis's optimized configuration, with a loss that is fused; bfloat16 in the place of float16.",
+        "bfloat16 efficientnet-b0 d32 r3 gamma0 fused-loss hard-negative-mining cholesky-caching",
+        Claim("Training time per batch: 6-7 seconds (1.9x speedup)", 1.9, 1.9),
+    ),
+    _preset("phase1", "Phase 1 of the analysis's checklist.", _PHASE1, Claim("Cumulative Speedup 1.4-1.6x", 1.4, 1.6)),
+    _preset("phase2", "Phases 1 and 2 of it.", _PHASE2, Claim("Cumulative Speedup 1.7-2.2x", 1.7, 2.2)),
+    _preset("phase3", "Phases 1 to 3 of it.", _PHASE3, Claim("Cumulative Speedup 1.9-2.6x", 1.9, 2.6)),
+    _preset(
+        "fastest",
+        "Everything here that makes a step shorter, whatever it changes.",
+        f"{_EXACT} bfloat16 both-views efficientnet-b0 d32 r3 gamma0 192px compile tf32",
+    ),
+)
+
+CATALOGUE = (*PRESETS, *TOGGLES)

@@ -1,0 +1,94 @@
+"""The user's own variants, from `paco-prof.toml` or `[tool.paco-prof]` of a `pyproject.toml`.
+
+[tool.paco-prof.variants.mine]        # [variants.mine] in paco-prof.toml
+why = "What we train on the cluster."
+use = ["exact", "bfloat16"]           # variants that it starts from, in their order
+set = { d = 32, batch_size = 16 }     # settings on top of them
+kind = "different"                    # worked out where it is left away
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from paco_prof.errors import UsageError
+from paco_prof.records import VariantKind
+from paco_prof.settings import Workload, canonical, changed_settings, with_settings
+from paco_prof.variants.catalogue import CATALOGUE
+from paco_prof.variants.resolve import find_variant, kind_of
+from paco_prof.variants.variant import Variant, combined, least_exact
+
+__all__ = ["own_variants"]
+
+FILES = ("paco-prof.toml", "pyproject.toml")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    why: str = ""
+    use: list[str] = []
+    set: dict[str, bool | int | float | str] = {}
+    kind: VariantKind | None = None
+
+
+def own_variants(folder: Path) -> tuple[Variant, ...]:
+    """The variants that the nearest configuration at or above `folder` defines; none where there is no such file.
+
+    Raises:
+        UsageError: the file is not TOML, or what it says of a variant cannot be.
+    """
+    for parent in (folder, *folder.parents):
+        for name in FILES:
+            path = parent / name
+            tables = _tables(path) if path.is_file() else None
+            if tables is not None:
+                return _variants(path.name, tables.get("variants", {}))
+    return ()
+
+
+def _tables(path: Path) -> dict[str, Any] | None:
+    """What the file says to this tool; None where it says nothing."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}.") from error
+    if path.name == "pyproject.toml":
+        tables: dict[str, Any] | None = data.get("tool", {}).get("paco-prof")
+        return tables
+    return data
+
+
+def _variants(file: str, entries: Any) -> tuple[Variant, ...]:
+    if not isinstance(entries, dict):
+        raise UsageError(
+            f"{file}: variants is not a table.", "Write [variants.NAME] or [tool.paco-prof.variants.NAME]."
+        )
+    taken = {variant.name for variant in CATALOGUE}
+    variants: list[Variant] = []
+    for name, entry in entries.items():
+        if name in taken or "+" in name:
+            raise UsageError(f"{file}: variant {name!r} has a name that is taken.", "Choose another, without a plus.")
+        try:
+            variants.append(_variant(name, _Entry.model_validate(entry), tuple(variants)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"][:2])
+            raise UsageError(f"{file}: variant {name!r}: {where}: {first['msg']}.") from error
+        except UsageError as error:
+            raise UsageError(f"{file}: variant {name!r}: {error.message}", error.hint) from error
+    return tuple(variants)
+
+
+def _variant(name: str, entry: _Entry, before: tuple[Variant, ...]) -> Variant:
+    parts = [find_variant(part, before) for part in entry.use]
+    whole = combined(name, entry.why, parts)
+    before_set = with_settings(Workload(), whole.settings)
+    kind = least_exact([whole.kind, kind_of(changed_settings(with_settings(before_set, entry.set), before_set))])
+    settings = {**whole.settings, **{canonical(name): value for name, value in entry.set.items()}}
+    return replace(whole, why=entry.why, kind=entry.kind or kind, settings=settings, optional=frozenset(settings))
