@@ -39,6 +39,7 @@ def of_stages(*stages: Times, factors: tuple[float, ...] = (1.0,) * 7, **changes
 def test_a_quiet_run_has_nothing_to_question() -> None:
     assert {type(finding) for finding in findings(QUIET)} == {
         f.DominantStage,
+        f.PaCoShare,
         f.RepeatedFactorization,
         f.TrainingOverInference,
         f.LossAloneReadsLower,

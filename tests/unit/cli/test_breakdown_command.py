@@ -12,6 +12,7 @@ import pytest
 from builders import cpu_record
 from paco_prof.cli.app import run
 from paco_prof.measure import session
+from paco_prof.measure.job import Job
 from paco_prof.records import BreakdownRecord, Note
 from paco_prof.settings import Workload
 
@@ -26,13 +27,13 @@ class Bench:
 
     def __call__(
         self,
-        workload: Workload,
+        job: Job,
         plan: session.Plan,
         progress: Any,
         save: Callable[[BreakdownRecord], None],
         command: tuple[str, ...] = (),
     ) -> session.Outcome:
-        self.calls.append((workload, plan, command))
+        self.calls.append((job, plan, command))
         save(self.record)
         return session.Outcome(self.record, self.error)
 
@@ -48,7 +49,9 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
 
 def test_defaults_are_the_analysiss_run(bench: Bench) -> None:
     assert run(["breakdown"]) == 0
-    ((workload, plan, _),) = bench.calls
+    ((job, plan, _),) = bench.calls
+    workload = job.workload
+    assert job.base == workload
     assert workload == Workload(device="auto", backbone="resnet50", batch_size=8, image_size=224, num_classes=200)
     assert (workload.num_parts, workload.window, workload.dim) == (4, 5, 64)
     assert plan == session.Plan(warmup=None, steps=None, max_seconds=60.0, trace=None)
@@ -60,7 +63,9 @@ def test_every_setting_arrives(bench: Bench) -> None:
         "--steps 9 --max-seconds 2.5 --seed 4 --threads 3 --trace t.json --no-progress"
     )
     assert run(["breakdown", *arguments.split()]) == 0
-    ((workload, plan, _),) = bench.calls
+    ((job, plan, _),) = bench.calls
+    workload = job.workload
+    assert job.base == workload
     assert workload == Workload(
         batch_size=2,
         backbone="test_vit",

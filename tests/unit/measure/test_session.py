@@ -12,6 +12,7 @@ from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.measure.clock import HostClock
 from paco_prof.measure.environment import describe_environment
+from paco_prof.measure.job import Job
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.records import BreakdownRecord
@@ -43,14 +44,16 @@ def threads_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def record() -> BreakdownRecord:
-    outcome = measure_breakdown(TINY, Plan(warmup=1, steps=3, max_seconds=2.0), Quiet(), lambda record: None)
+    outcome = measure_breakdown(
+        Job.baseline(TINY), Plan(warmup=1, steps=3, max_seconds=2.0), Quiet(), lambda record: None
+    )
     assert outcome.error is None
     return outcome.record
 
 
 def session(step: TrainingStep, built: Workload, quiet: Quiet, saved: list[BreakdownRecord]) -> Session:
-    plan = Plan(warmup=0, steps=3, max_seconds=1.0)
-    return Session(step, built, describe_environment(CPU), plan, HostClock(), quiet, saved.append)
+    plan = Plan(warmup=0, steps=3, max_seconds=1.0, fidelity=False)
+    return Session(step, Job.baseline(built), describe_environment(CPU), plan, HostClock(), quiet, saved.append)
 
 
 def test_every_stage_of_a_step_is_there(record: BreakdownRecord) -> None:
@@ -140,8 +143,8 @@ def test_a_record_that_cannot_be_written_costs_no_measurement() -> None:
         raise UsageError("run.json cannot be written: No space left on device.")
 
     step, built = build_step(TINY, CPU)
-    plan = Plan(warmup=0, steps=3, max_seconds=1.0)
-    outcome = Session(step, built, describe_environment(CPU), plan, HostClock(), Quiet(), full).run()
+    plan = Plan(warmup=0, steps=3, max_seconds=1.0, fidelity=False)
+    outcome = Session(step, Job.baseline(built), describe_environment(CPU), plan, HostClock(), Quiet(), full).run()
     assert isinstance(outcome.error, UsageError)
     assert outcome.record.training is not None
     assert len(outcome.record.training.steps) == 3
@@ -153,7 +156,7 @@ def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:
     """The third training step's optimizer runs out of memory, say."""
     step, built = build_step(TINY, CPU)
     calls = 0
-    take = step.optimizer.step
+    take = step.optimization.update
 
     def fail_later(*args: object) -> None:
         nonlocal calls
@@ -162,7 +165,7 @@ def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:
             raise RuntimeError("planted failure in /home/somebody/model.py")
         take()
 
-    step.optimizer.step = fail_later  # type: ignore[method-assign]
+    step.optimization.update = fail_later  # type: ignore[method-assign]
     outcome: Outcome = session(step, built, Quiet(), []).run()
     assert isinstance(outcome.error, RuntimeError)
     assert outcome.record.training is not None
@@ -208,7 +211,9 @@ def test_what_cannot_be_built_is_said_before_anything_is_measured(change: dict[s
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_on_a_gpu_both_clocks_and_the_allocator_are_read() -> None:
     workload = TINY.model_copy(update={"device": "cuda", "threads": None})
-    outcome = measure_breakdown(workload, Plan(warmup=2, steps=3, max_seconds=5.0), Quiet(), lambda record: None)
+    outcome = measure_breakdown(
+        Job.baseline(workload), Plan(warmup=2, steps=3, max_seconds=5.0), Quiet(), lambda record: None
+    )
     assert outcome.error is None
     training, memory = outcome.record.training, outcome.record.memory
     assert training is not None

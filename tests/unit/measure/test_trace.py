@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
 from pathlib import Path
 
 import torch
@@ -34,14 +35,22 @@ def test_stages_have_a_track_a_phase() -> None:
     }
 
 
+def slow_step() -> None:
+    """A stage that is long beside what a busy machine may put between the readings of two clocks."""
+    x = torch.ones(64, 64)
+    with stages.phase("forward"), stage("a", x) as a:
+        time.sleep(0.05)
+        a.outputs(x @ x)
+        time.sleep(0.05)
+
+
 def test_operators_lie_inside_the_stage_that_ran_them() -> None:
-    events = record_trace(step, HostClock(), with_operators=True)
+    events = record_trace(slow_step, HostClock(), with_operators=True)
     spans = [event for event in events if event["ph"] == "X"]
     a = next(event for event in spans if event["name"] == "a" and event.get("cat") == "stage")
     product = next(event for event in spans if event["name"] == "aten::mm")
-    slack = 200  # microseconds between the two clocks' readings
-    assert a["ts"] - slack <= product["ts"]
-    assert product["ts"] + product["dur"] <= a["ts"] + a["dur"] + slack
+    assert a["ts"] <= product["ts"]
+    assert product["ts"] + product["dur"] <= a["ts"] + a["dur"]
 
 
 def test_files_are_json_and_say_nothing_about_the_machine(tmp_path: Path) -> None:
