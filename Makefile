@@ -30,12 +30,14 @@ types: $(DEV) ## static types
 contracts: $(DEV) ## who may import whom
 	$(BIN)/lint-imports
 
-bench: $(DEV) ## speed targets; figures go to reports/ (12 minutes, 11 GB for torch.profiler's part)
-	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py
+bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (20 minutes, 11 GB for torch.profiler)
+	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
 reports: $(RUN) ## measure reports/ anew, and put the report into the README
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
 		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
+	$(BIN)/paco-prof breakdown --batch-size 8 --variant exact --output reports/breakdown_exact.json \
+		--markdown reports/breakdown_exact.md --plot reports/breakdown_exact.png
 	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paco_prof.analysis.frame import samples_frame
+    from paco_prof.forms import Forms
     from paco_prof.paco2 import OptimizedPaCoLoss, PaCoLoss, PaCoModel
     from paco_prof.records import BreakdownRecord
     from paco_prof.stages import stage
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BreakdownRecord",
+    "Forms",
     "OptimizedPaCoLoss",
     "PaCoLoss",
     "PaCoModel",
@@ -31,6 +33,7 @@ __all__ = [
 
 _HOMES = {
     "BreakdownRecord": "paco_prof.records",
+    "Forms": "paco_prof.forms",
     "OptimizedPaCoLoss": "paco_prof.paco2",
     "PaCoLoss": "paco_prof.paco2",
     "PaCoModel": "paco_prof.paco2",

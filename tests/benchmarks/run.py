@@ -1,16 +1,31 @@
-"""`make bench`: the speed targets, measured one after the other; figures go to reports/benchmarks.{json,md}."""
+"""`make bench [ONLY=section]`: the speed targets, one after the other; figures go to reports/benchmarks.{json,md}."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 
-from figures import store
+from contrast import contrast_figures
+from figures import Figure, store
 from overhead import light_step, overhead_figures, reference_step
 from startup import startup_figures
+from tax import tax_figures
+
+SECTIONS: dict[str, Callable[[], list[Figure]]] = {
+    "startup": startup_figures,
+    "contrast": contrast_figures,
+    "tax": tax_figures,
+    "instrument": lambda: [
+        *overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5),
+        *overhead_figures("ResNet-18, 96 px, batch 8, reference loss", reference_step(), 180, profiled_steps=1),
+    ],
+}
 
 if __name__ == "__main__":
-    start = time.perf_counter()
-    figures = startup_figures()
-    figures += overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5)
-    figures += overhead_figures("ResNet-18, 96 px, batch 8, reference loss", reference_step(), 180, profiled_steps=1)
-    print(store(figures, time.perf_counter() - start))
+    for name in sys.argv[1:] or SECTIONS:
+        start = time.perf_counter()
+        found = SECTIONS[name]()
+        store(name, found, time.perf_counter() - start)
+        for figure in found:
+            print(f"{figure.name}: {figure.value:.4g} {figure.unit} {figure.verdict}", flush=True)

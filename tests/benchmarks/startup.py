@@ -7,15 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from figures import Figure
-
-from paco_prof.stats.summary import median_estimate
+from figures import Figure, median_figure
 
 __all__ = ["startup_figures"]
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {
     "paco-prof --help": (["--help"], 0.3),
+    "paco-prof variants": (["variants"], 1.0),
     "paco-prof show examples/analysis_batch8.json": (["show", "examples/analysis_batch8.json"], 1.0),
 }
 
@@ -29,6 +28,5 @@ def startup_figures(repeats: int = 11) -> list[Figure]:
             start = time.perf_counter()
             subprocess.run([sys.executable, "-m", "paco_prof", *arguments], cwd=ROOT, capture_output=True, check=True)
             times.append(time.perf_counter() - start)
-        estimate = median_estimate(times)
-        figures.append(Figure(name, estimate.value, "s", estimate.low, estimate.high, target, repeats))
+        figures.append(median_figure(name, times, "s", target))
     return figures

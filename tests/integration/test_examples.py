@@ -10,7 +10,12 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
-    ("script", "words"), [("one_step.py", "logits of one view: (4, 10)"), ("read_record.py", "backbone")]
+    ("script", "words"),
+    [
+        ("one_step.py", "logits of one view: (4, 10)"),
+        ("read_record.py", "backbone"),
+        ("drop_in.py", "drop-in: loss 12.910"),
+    ],
 )
 def test_an_example_runs(script: str, words: str) -> None:
     done = subprocess.run([sys.executable, str(EXAMPLES / script)], capture_output=True, text=True, check=False)
@@ -19,4 +24,4 @@ def test_an_example_runs(script: str, words: str) -> None:
 
 
 def test_every_script_is_tested_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"one_step.py", "read_record.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"one_step.py", "read_record.py", "drop_in.py"}
