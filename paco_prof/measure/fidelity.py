@@ -23,7 +23,6 @@ MAX_LOOPED_DISTANCES = 20_000
 EXACT_TWIN = replace(
     REFERENCE, contrast="fused", pool="folded", sampling="batched", weighting="batched", prototypes="batched"
 )
-SMALLEST_SCALE = 1.0
 
 
 def measure_fidelity(step: TrainingStep, workload: Workload, base: Workload) -> Fidelity:
@@ -40,10 +39,8 @@ def measure_fidelity(step: TrainingStep, workload: Workload, base: Workload) -> 
     """
     comparable = _same_model(workload, base)
     reference = _reference(base if comparable else workload, workload)
-    with _unchanged(step.model):
-        losses, gradient = _of_step(step)
-    with _unchanged(step.model):
-        expected, expected_gradient = _of_reference(reference, step)
+    losses, gradient = _of_step(step)
+    expected, expected_gradient = _of_reference(reference, step)
     difference, norm = (gradient - expected_gradient).norm().item(), expected_gradient.norm().item()
     cosine = torch.nn.functional.cosine_similarity(gradient, expected_gradient, dim=0).item()
     return Fidelity(
@@ -89,19 +86,19 @@ def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
     x1, x2, targets = _inputs(step.batch, step.device)
     if getattr(step.model.get_submodule("part_sampler"), "peaks_every", 1) > 1:
         # Peaks are kept from batch to batch: what they cost shows on other images than those they were found on.
-        with step.autocast(), torch.no_grad():
+        with _unchanged(step.model), step.autocast(), torch.no_grad():
             step.model(x1.roll(1, 0), x2.roll(1, 0), targets)
-    scale = 2.0**16 if step.dtype == torch.float16 else SMALLEST_SCALE
-    while True:
-        step.model.zero_grad(set_to_none=True)
-        with step.autocast():
-            result = step.model(x1, x2, targets)
-        (result["total"] * scale).backward()
-        gradient = _gradient(step.model) / scale
-        # As a gradient scaler does: half the scale until nothing overflows.
-        if scale <= SMALLEST_SCALE or bool(torch.isfinite(gradient).all()):
-            return _scalars(result), gradient
-        scale /= 2
+    scales = (2.0**16, 2.0**8, 1.0) if step.dtype == torch.float16 else (1.0,)
+    for scale in scales:
+        with _unchanged(step.model):
+            with step.autocast():
+                result = step.model(x1, x2, targets)
+            (result["total"] * scale).backward()
+            losses, gradient = _scalars(result), _gradient(step.model) / scale
+        # As a gradient scaler does: a smaller scale where a gradient has overflowed.
+        if bool(torch.isfinite(gradient).all()):
+            break
+    return losses, gradient
 
 
 def _of_reference(reference: Workload, step: TrainingStep) -> tuple[dict[str, float], Tensor]:

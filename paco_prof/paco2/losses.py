@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from paco_prof.errors import UsageError
 from paco_prof.forms import Metric, Rounds
-from paco_prof.paco2.contrast import distinct_rows, select_negatives
 from paco_prof.paco2.precision import working_dtype
+from paco_prof.paco2.selection import distinct_rows, select_negatives
 from paco_prof.paco2.spd import METRICS, squared_distance
 from paco_prof.paco2.windows import WINDOW_MEANS
 from paco_prof.stages import CE, PAC, SOC, stage
@@ -77,7 +77,7 @@ class PaCLoss(nn.Module):
         Sigma_plus: Tensor,
         negatives_image: Tensor | None = None,
     ) -> Tensor:
-        """Mean over anchors of `max(0, d_pos - d_neg + alpha)`; 0 for an empty pool.
+        """Mean over anchors of `max(0, d_pos - d_neg + alpha)`; an anchor without negatives adds 0.
 
         The positive itself stands in the shared pool, at exactly d_pos, and so is never strictly farther. Equal
         minima share the gradient evenly (the rule of `torch.min`).
@@ -101,6 +101,9 @@ class PaCLoss(nn.Module):
                 anchor = Z1t[image, part]
                 positive = Z2t[image, matching[image, part]]
                 negatives = rows if allowed is None else rows[allowed[image, part]]
+                if len(negatives) == 0:
+                    losses.append(anchor.new_zeros(()))
+                    continue
                 d_pos = distance(anchor, positive, metric)
                 d_negs = torch.stack([distance(anchor, row, metric) for row in negatives])
                 losses.append(torch.relu(d_pos - self._hardest(d_negs, d_pos) + self.alpha))
@@ -110,9 +113,12 @@ class PaCLoss(nn.Module):
         self, Z1t: Tensor, pool: Tensor, Sigma_plus: Tensor, negatives_image: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The rows to contrast with, and which of them each anchor sees; None is all."""
-        if self.max_negatives_per_sample is None and negatives_image is None:
-            return pool, None
-        rows = pool if negatives_image is not None else distinct_rows(pool, Z1t.shape[0] * Z1t.shape[1])[0]
+        rows = pool
+        if negatives_image is None:
+            limit = self.max_negatives_per_sample
+            rows = pool if limit is None else distinct_rows(pool)[0]
+            if limit is None or limit >= len(rows):
+                return pool, None
         dtype = working_dtype(rows.device)
         return rows, select_negatives(
             Z1t.to(dtype),

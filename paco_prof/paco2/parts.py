@@ -112,8 +112,9 @@ class PartSampler(nn.Module):
         form: how peaks are searched and windows averaged, see `Forms.sampling`.
         peaks_every: search for peaks only every so many steps, a step being one call for each of the two views. In
             between each view keeps the peaks that it had, of whatever images it had then. An approximation without a
-            bound: the parts are those of the image only as far as images agree on where the salient places are. Peaks
-            are searched at once where the shape of the map changes.
+            bound: the parts are those of the image only as far as images agree on where the salient places are. On
+            ResNet-50 at initialisation the gradient was off by 1.2 times its norm (`paco-prof breakdown --variant
+            exact+stale-peaks`). Peaks are searched at once where the shape of the map changes.
 
     Raises:
         UsageError: K below 1, r even or not positive, `peaks_every` below 1.
