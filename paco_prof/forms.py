@@ -67,7 +67,7 @@ class Forms:
         for name in ("max_negatives", "peaks_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UsageError(f"{name}={value}: should be 1 or more.")
+                raise UsageError(f"{name}={value} should be 1 or more.")
 
 
 REFERENCE = Forms()

@@ -70,7 +70,7 @@ class Workload(BaseModel):
         feature_map: channels, height and width of the backbone's output, where known.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str = "resnet50"
     batch_size: int = Field(default=8, ge=1)
@@ -151,9 +151,10 @@ def with_settings(workload: Workload, settings: Settings) -> Workload:
         return Workload.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(next(part for part in reversed(first["loc"]) if str(part) in given))
-        message = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
-        raise UsageError(f"{name}={given[name]!r} {message}.") from error
+        message = first["msg"].removeprefix("Input ").removeprefix("Value error, ").rstrip(".")
+        name = next((str(part) for part in reversed(first["loc"]) if str(part) in given), None)
+        # What the forms check by themselves names the setting.
+        raise UsageError(f"{message}." if name is None else f"{name}={given[name]!r} {message}.") from error
 
 
 def restored(workload: Workload, base: Workload, names: Iterable[str]) -> Workload:

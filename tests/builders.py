@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from paco_prof.records import (
     BreakdownRecord,
     Environment,
+    Fidelity,
     Inference,
     LossTest,
     Memory,
@@ -23,8 +24,9 @@ from paco_prof.records import (
     StageMemory,
     StageSamples,
     Training,
+    VariantUsed,
 )
-from paco_prof.settings import Workload
+from paco_prof.settings import Workload, with_settings
 from paco_prof.stages import Phase
 from paco_prof.store import read_record
 
@@ -79,6 +81,38 @@ ON_GPU = (
     Times("autograd", backward=0.0902),
     Times("optimizer", other=0.0031),
 )
+# The same step as `ON_CPU` with every exact toggle that a CPU can do.
+ON_CPU_EXACT = (
+    Times("transfer", other=0.0009),
+    Times("zero_grad", other=0.0021),
+    Times("backbone", 0.702, 1.391, calls=2),
+    Times("part_sampling", 0.0052, 0.0031, calls=2),
+    Times("dim_reduction", 0.0009, 0.0012),
+    Times("covariance", 0.0006, 0.0005),
+    Times("matching", 0.0004),
+    Times("negatives_pool", 0.0001, 0.0001),
+    Times("classifier", 0.0006, 0.0008),
+    Times("prototypes", 0.0005),
+    Times("loss", 0.0002, 0.0001),
+    Times("loss/ce", 0.0002, 0.0002),
+    Times("loss/pac", 0.0019, 0.0023),
+    Times("loss/soc", 0.0011, 0.0014),
+    Times("autograd", backward=0.0021),
+    Times("graph_release", other=0.0019),
+    Times("optimizer", other=0.0123),
+)
+EXACT: dict[str, bool | int | float | str | None] = {
+    "channels_last": True,
+    "fused_optimizer": True,
+    "contrast": "fused",
+    "cache_covariance_inverse": True,
+    "sampling": "batched",
+    "matching": "batched",
+    "pool": "folded",
+    "prototypes": "batched",
+    "weighting": "batched",
+    "parts_dtype": "float64",
+}
 CPU = Environment(
     system="Linux x86_64",
     processor="AMD EPYC 7B13",
@@ -200,6 +234,52 @@ def gpu_record() -> BreakdownRecord:
             ),
         ),
     )
+
+
+def exact_record() -> BreakdownRecord:
+    """The preset `exact` on a CPU, which has no cuDNN: the loss is gone from the top, and the kind is confirmed."""
+    left_out = {"cudnn_benchmark": "cuDNN runs on NVIDIA GPUs, and this is cpu"}
+    training = training_of(
+        ON_CPU_EXACT,
+        glue={"forward": 0.003, "backward": 0.002, "other": 0.001},
+        warmup=(2.9, 2.2),
+        losses={name: (value,) * len(JITTER) for name, value in (("total", 5.5), ("ce", 5.3), ("pac", 0.2))},
+        instrument=tuple(0.00066 * factor for factor in JITTER),
+    )
+    return cpu_record(
+        command=("paco-prof", "breakdown", "--variant", "exact", "--output", "run.json"),
+        workload=with_settings(RESNET50, EXACT),
+        variant=VariantUsed(name="exact", kind="exact", settings=EXACT, left_out=left_out),
+        fidelity=fidelity_of(4.1e-8, 0.0021),
+        inference=Inference(runs=tuple(0.262 * factor for factor in JITTER), warmup=(0.41,)),
+        training=training,
+        loss_test=LossTest(
+            without_graph=(0.0021, 0.0020, 0.0022),
+            with_graph=(0.0031, 0.0030, 0.0032),
+            backward=(0.0041, 0.0040, 0.0042),
+        ),
+        overhead=Overhead(instrumented=(2.142, 2.141, 2.143), bare=(2.141, 2.142, 2.141)),
+        operators=(
+            OperatorCount(path="loss/pac", operators=61, factorizations=8),
+            OperatorCount(path="backbone", operators=340, factorizations=0),
+        ),
+    )
+
+
+def fidelity_of(loss_error: float, gradient_error: float, **changes: Any) -> Fidelity:
+    """A fidelity in which every loss but SoC is off by `loss_error`, and the gradient by a component of its own."""
+    reference = {"total": 5.372813, "ce": 5.160021, "pac": 0.200014, "soc": 0.127781}
+    settings = {
+        "against": "baseline",
+        "oracle": "loop",
+        "losses": {name: value * (1 + (name != "soc") * loss_error) for name, value in reference.items()},
+        "reference_losses": reference,
+        "gradient_norm": 13.42,
+        "gradient_error": gradient_error,
+        "gradient_cosine": 1 / math.hypot(1, gradient_error),
+        **changes,
+    }
+    return Fidelity.model_validate(settings)
 
 
 def interrupted_record() -> BreakdownRecord:

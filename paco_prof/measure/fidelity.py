@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from paco_prof.forms import REFERENCE
 from paco_prof.measure.workload import Batch, TrainingStep, build_model
+from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import Fidelity
 from paco_prof.settings import Workload
 
@@ -45,7 +46,7 @@ def measure_fidelity(step: TrainingStep, workload: Workload, base: Workload) -> 
     cosine = torch.nn.functional.cosine_similarity(gradient, expected_gradient, dim=0).item()
     return Fidelity(
         against="baseline" if comparable else "own settings",
-        oracle="loop" if reference.forms == REFERENCE else "exact twin",
+        oracle="loop" if reference.forms.contrast == "loop" else "exact twin",
         losses=losses,
         reference_losses=expected,
         gradient_norm=norm,
@@ -63,17 +64,22 @@ def _same_model(workload: Workload, base: Workload) -> bool:
 
 
 def _reference(objective: Workload, workload: Workload) -> Workload:
-    """The workload whose model is the reference, looped where that is affordable."""
+    """The workload whose model is the reference, looped where that is affordable; a pool or views of its own are part
+    of an objective, and stay.
+    """
     num_anchors = workload.batch_size * objective.num_parts
     num_distances = num_anchors * (2 * (workload.batch_size - 1) * num_anchors + 1)
-    forms = REFERENCE if num_distances <= MAX_LOOPED_DISTANCES else EXACT_TWIN
+    forms = replace(REFERENCE if num_distances <= MAX_LOOPED_DISTANCES else EXACT_TWIN, views=objective.forms.views)
+    if objective.forms.pool == "other-images":
+        forms = replace(forms, pool="other-images")
     return objective.model_copy(update={"forms": forms, "epoch": workload.epoch})
 
 
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Weights and buffers after the block are what they were before it; gradients are none."""
+    """Weights and buffers after the block are what they were before it; there are no gradients before and after."""
     before = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    model.zero_grad(set_to_none=True)
     try:
         yield
     finally:
@@ -84,7 +90,8 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
 def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
     """Losses and gradient of the step's own model, in its own precision."""
     x1, x2, targets = _inputs(step.batch, step.device)
-    if getattr(step.model.get_submodule("part_sampler"), "peaks_every", 1) > 1:
+    sampler = step.model.get_submodule("part_sampler")
+    if isinstance(sampler, PartSampler) and sampler.peaks_every > 1:
         # Peaks are kept from batch to batch: what they cost shows on other images than those they were found on.
         with _unchanged(step.model), step.autocast(), torch.no_grad():
             step.model(x1.roll(1, 0), x2.roll(1, 0), targets)
@@ -98,6 +105,8 @@ def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
         # As a gradient scaler does: a smaller scale where a gradient has overflowed.
         if bool(torch.isfinite(gradient).all()):
             break
+    if isinstance(sampler, PartSampler):
+        sampler.forget_peaks()
     return losses, gradient
 
 

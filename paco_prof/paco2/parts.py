@@ -144,6 +144,11 @@ class PartSampler(nn.Module):
         peaks, saliency = self._peaks(F)
         return Parts(self._window_means(F, peaks, self.window), peaks, saliency)
 
+    def forget_peaks(self) -> None:
+        """Search for peaks at the next call, as at the first."""
+        self._num_calls = 0
+        self._kept.clear()
+
     @torch.no_grad()
     def _peaks(self, F: Tensor) -> tuple[Tensor, Tensor]:
         """Peaks and the saliency they were taken from: this call's, or those that the view has kept."""

@@ -36,6 +36,7 @@ def variants_data(variants: Sequence[Variant]) -> list[dict[str, Any]]:
             "why": variant.why,
             "settings": variant.settings,
             "variants": list(variant.parts),
+            "error": variant.error,
             "claim": None
             if variant.claim is None
             else {
@@ -55,6 +56,9 @@ def _table(variants: Sequence[Variant]) -> Table:
 
 
 def _text(variant: Variant) -> str:
+    # Whoever gave no reason at least learns what it does.
+    why = variant.why or f"Sets {', '.join(f'{name}={value}' for name, value in variant.settings.items())}."
     parts = f" Holds {', '.join(variant.parts)}." if variant.parts else ""
     claim = f" Analysis: \u201c{variant.claim.text}\u201d." if variant.claim is not None else ""
-    return f"{variant.why}{parts}{claim}".strip()
+    error = f" Error: {variant.error}" if variant.error else ""
+    return f"{why}{parts}{error}{claim}".strip()

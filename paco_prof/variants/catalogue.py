@@ -1,6 +1,7 @@
 """Every toggle and preset that comes with the tool.
 
-Claims are the words of the analysis that started the project; nobody had measured them.
+Claims are the words of the analysis that started the project; nobody had measured them. Errors are of
+`paco-prof breakdown --variant exact+NAME` on two CPU cores (AMD EPYC), before the first step.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ TOGGLES: tuple[Variant, ...] = (
         "approximate",
         {"max_negatives": 16, "hard_negative_mining": False},
         Claim("Reducing from all samples to top-16 gives massive speedup"),
+        error="No bound; PaC 51 % low, the gradient off by 0.2 % on ResNet-50 at initialisation.",
     ),
     Variant(
         "hard-negative-mining",
@@ -43,6 +45,7 @@ TOGGLES: tuple[Variant, ...] = (
         "approximate",
         {"max_negatives": 16, "hard_negative_mining": True},
         Claim("Hard negative mining: Select most informative negatives"),
+        error="None for anchors with fewer than 16 parts no farther than the positive.",
     ),
     Variant(
         "folded-pool",
@@ -76,6 +79,7 @@ TOGGLES: tuple[Variant, ...] = (
         "Search for peaks every fourth step only, and sample the old places in between.",
         "approximate",
         {"peaks_every": 4},
+        error="No bound; the gradient off by 1.2 times its norm on ResNet-50 at initialisation.",
     ),
     Variant(
         "batched-matching",
@@ -90,6 +94,7 @@ TOGGLES: tuple[Variant, ...] = (
         "approximate",
         {"matching": "greedy"},
         Claim("Implement approximate Hungarian matching"),
+        error="For distances the total cost is at most 3.5 times the optimum with K=4.",
     ),
     Variant(
         "batched-prototypes",
@@ -109,6 +114,7 @@ TOGGLES: tuple[Variant, ...] = (
         "approximate",
         {"precision": "bfloat16"},
         _MIXED_PRECISION,
+        error="The gradient off by 9 % on ResNet-50 at initialisation.",
     ),
     Variant(
         "float16",
@@ -116,6 +122,7 @@ TOGGLES: tuple[Variant, ...] = (
         "approximate",
         {"precision": "float16"},
         _MIXED_PRECISION,
+        error="The gradient off by 3 % on ResNet-50 at initialisation.",
     ),
     Variant(
         "channels-last",
@@ -162,7 +169,13 @@ TOGGLES: tuple[Variant, ...] = (
         "compile", "The backbone through torch.compile, which compiles during warm-up.", "exact", {"compile": True}
     ),
     Variant("fused-optimizer", "AdamW in one kernel for all parameters.", "exact", {"fused_optimizer": True}),
-    Variant("tf32", "TensorFloat-32 for matrix products and convolutions.", "approximate", {"tf32": True}),
+    Variant(
+        "tf32",
+        "TensorFloat-32 for matrix products and convolutions.",
+        "approximate",
+        {"tf32": True},
+        error="Products of 10-bit mantissas, a relative 1e-3 each; not measured, for want of a GPU.",
+    ),
     Variant("cudnn-benchmark", "cuDNN tries its algorithms and keeps the fastest.", "exact", {"cudnn_benchmark": True}),
     Variant(
         "gradient-clipping",

@@ -9,9 +9,9 @@ from typing import Any
 
 from paco_prof.errors import UsageError
 from paco_prof.records import VariantKind, VariantUsed
-from paco_prof.settings import Settings, Workload, changed_settings, with_settings
+from paco_prof.settings import Workload, changed_settings, with_settings
 from paco_prof.variants.catalogue import CATALOGUE, TOGGLES
-from paco_prof.variants.variant import Variant, combined, least_exact
+from paco_prof.variants.variant import Variant, combined, least_exact, most_exact
 
 __all__ = ["Planned", "find_variant", "kind_of", "parse_overrides", "plan_variant"]
 
@@ -60,13 +60,12 @@ def plan_variant(
                 f"Use --set {setting}={getattr(base, setting)} to change the variant.",
             )
     workload = with_settings(changed, overrides)
-    settings = changed_settings(workload, base)
-    own_choice = changed_settings(workload, changed)
+    kind = variant.kind if workload == changed else kind_of(workload, base)
     return Planned(
         workload=workload,
         base=base,
-        used=VariantUsed(name=name, kind=least_exact([variant.kind, kind_of(own_choice)]), settings=settings),
-        optional=variant.optional - frozenset(own_choice),
+        used=VariantUsed(name=name, kind=kind, settings=changed_settings(workload, base)),
+        optional=variant.optional - frozenset(changed_settings(workload, changed)),
     )
 
 
@@ -89,12 +88,18 @@ def find_variant(name: str, own: Sequence[Variant] = ()) -> Variant:
     return parts[0] if len(parts) == 1 else combined(name, "Several variants together.", parts)
 
 
-def kind_of(settings: Settings) -> VariantKind:
-    """What settings without a name are: what a toggle is that sets the same, `different` where there is none."""
-    return least_exact(
-        next((toggle.kind for toggle in TOGGLES if toggle.settings == {name: value}), "different")
-        for name, value in settings.items()
-    )
+def kind_of(workload: Workload, base: Workload) -> VariantKind:
+    """What a workload is beside its baseline, whatever it is called: each of its settings is of the kind of a toggle
+    that sets it, and nothing that the workload does not; `different` where there is no such toggle.
+    """
+    settings = changed_settings(workload, base)
+    kinds: dict[str, list[VariantKind]] = {name: [] for name in settings}
+    for toggle in TOGGLES:
+        sets = changed_settings(with_settings(base, toggle.settings), base)
+        if sets.items() <= settings.items():
+            for name in sets:
+                kinds[name].append(toggle.kind)
+    return least_exact(most_exact(found) if found else "different" for found in kinds.values())
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:

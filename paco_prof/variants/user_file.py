@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paco_prof.errors import UsageError
 from paco_prof.records import VariantKind
-from paco_prof.settings import Workload, canonical, changed_settings, with_settings
+from paco_prof.settings import Workload, canonical, with_settings
 from paco_prof.variants.catalogue import CATALOGUE
 from paco_prof.variants.resolve import find_variant, kind_of
-from paco_prof.variants.variant import Variant, combined, least_exact
+from paco_prof.variants.variant import Variant, combined
 
 __all__ = ["own_variants"]
 
@@ -48,7 +48,7 @@ def own_variants(folder: Path) -> tuple[Variant, ...]:
             path = parent / name
             tables = _tables(path) if path.is_file() else None
             if tables is not None:
-                return _variants(path.name, tables.get("variants", {}))
+                return _variants(path.name, _table(tables.get("variants", {}), f"{path.name}: variants"))
     return ()
 
 
@@ -59,12 +59,18 @@ def _tables(path: Path) -> dict[str, Any] | None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}.") from error
     if path.name == "pyproject.toml":
-        tables: dict[str, Any] | None = data.get("tool", {}).get("paco-prof")
-        return tables
+        tools = _table(data.get("tool", {}), "pyproject.toml: tool")
+        return _table(tools["paco-prof"], "pyproject.toml: tool.paco-prof") if "paco-prof" in tools else None
     return data
 
 
-def _variants(file: str, entries: Any) -> tuple[Variant, ...]:
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{name} is not a table.", "Write its entries as name = value, one a line.")
+    return value
+
+
+def _variants(file: str, entries: dict[str, Any]) -> tuple[Variant, ...]:
     if not isinstance(entries, dict):
         raise UsageError(
             f"{file}: variants is not a table.", "Write [variants.NAME] or [tool.paco-prof.variants.NAME]."
@@ -75,7 +81,7 @@ def _variants(file: str, entries: Any) -> tuple[Variant, ...]:
         if name in taken or "+" in name:
             raise UsageError(f"{file}: variant {name!r} has a name that is taken.", "Choose another, without a plus.")
         try:
-            variants.append(_variant(name, _Entry.model_validate(entry), tuple(variants)))
+            variants.append(_variant(name, _Entry.model_validate(_table(entry, "what it is")), tuple(variants)))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][:2])
@@ -88,7 +94,6 @@ def _variants(file: str, entries: Any) -> tuple[Variant, ...]:
 def _variant(name: str, entry: _Entry, before: tuple[Variant, ...]) -> Variant:
     parts = [find_variant(part, before) for part in entry.use]
     whole = combined(name, entry.why, parts)
-    before_set = with_settings(Workload(), whole.settings)
-    kind = least_exact([whole.kind, kind_of(changed_settings(with_settings(before_set, entry.set), before_set))])
     settings = {**whole.settings, **{canonical(name): value for name, value in entry.set.items()}}
-    return replace(whole, why=entry.why, kind=entry.kind or kind, settings=settings, optional=frozenset(settings))
+    kind = entry.kind or kind_of(with_settings(Workload(), settings), Workload())
+    return replace(whole, why=entry.why, kind=kind, settings=settings, optional=frozenset(settings))

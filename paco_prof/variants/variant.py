@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from paco_prof.records import VariantKind
 
-__all__ = ["Claim", "Variant", "combined", "least_exact"]
+__all__ = ["Claim", "Variant", "combined", "least_exact", "most_exact"]
 
 KINDS: tuple[VariantKind, ...] = ("exact", "approximate", "different")
 
@@ -40,6 +40,7 @@ class Variant:
             objective; `different`, another model, objective or data.
         settings: what it sets, by the names of `paco_prof.settings`.
         claim: what the analysis expects; None where it does not mention the change.
+        error: of an approximation, its bound, or what was measured.
         parts: the variants that it was put together from, in their order.
         optional: settings that may be left out, and said to be, where a device cannot do them: most of a preset is left
             without one of them, and nothing of a toggle.
@@ -52,6 +53,7 @@ class Variant:
     claim: Claim | None = None
     parts: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
+    error: str = ""
 
 
 def combined(name: str, why: str, parts: Sequence[Variant], claim: Claim | None = None) -> Variant:
@@ -67,3 +69,8 @@ def combined(name: str, why: str, parts: Sequence[Variant], claim: Claim | None 
 def least_exact(kinds: Iterable[VariantKind]) -> VariantKind:
     """What changes of these kinds are together; exact where there are none."""
     return KINDS[max((KINDS.index(kind) for kind in kinds), default=0)]
+
+
+def most_exact(kinds: Iterable[VariantKind]) -> VariantKind:
+    """The best of several names for one change; there is at least one."""
+    return KINDS[min(KINDS.index(kind) for kind in kinds)]

@@ -12,7 +12,7 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from builders import analysis_record, cpu_record, gpu_record, interrupted_record
+from builders import analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
 from paco_prof.records import BreakdownRecord
 from paco_prof.render.breakdown_report import breakdown_document
 from paco_prof.render.markdown import to_markdown
@@ -23,6 +23,7 @@ RECORDS = {
     "gpu": gpu_record(),
     "interrupted": interrupted_record(),
     "analysis": analysis_record(),
+    "exact": exact_record(),
 }
 
 

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from builders import CPU, analysis_record, changed, cpu_record, gpu_record, interrupted_record, records
+from builders import (
+    CPU,
+    analysis_record,
+    changed,
+    cpu_record,
+    exact_record,
+    fidelity_of,
+    gpu_record,
+    interrupted_record,
+    records,
+)
 from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, StageSamples, Training
 from paco_prof.settings import Workload
 
@@ -34,7 +44,9 @@ def test_any_record_is_json_that_every_reader_can_read(record: BreakdownRecord) 
     assert json.loads(record.model_dump_json(), parse_constant=refuse)["schema_version"] == SCHEMA_VERSION
 
 
-@pytest.mark.parametrize("record", [cpu_record(), gpu_record(), interrupted_record(), analysis_record()])
+@pytest.mark.parametrize(
+    "record", [cpu_record(), gpu_record(), interrupted_record(), analysis_record(), exact_record()]
+)
 def test_the_built_records_survive_json_twice(record: BreakdownRecord) -> None:
     once = record.model_dump_json(indent=1)
     again = BreakdownRecord.model_validate_json(once)
@@ -48,6 +60,31 @@ def test_flags_keep_their_types() -> None:
     assert again.environment is not None
     assert again.environment.flags == {"OMP_NUM_THREADS": "1", "tf32": True, "wait": "true"}
     assert again.environment.flags["tf32"] is True
+
+
+def test_settings_of_a_variant_keep_their_types() -> None:
+    """True is not 1, 16 not 16.0, and none not "none"."""
+    settings = {"compile": True, "dim": 16, "gamma": 0.0, "epsilon": 1.0, "metric": "stein", "clip_norm": None}
+    record = changed(cpu_record(), "variant.settings", settings)
+    again = BreakdownRecord.model_validate_json(record.model_dump_json())
+    assert repr(again.variant.settings) == repr(settings)
+
+
+def test_a_fidelity_keeps_what_is_no_number() -> None:
+    record = cpu_record(fidelity=fidelity_of(math.nan, math.inf, gradient_norm=math.inf))
+    again = BreakdownRecord.model_validate_json(record.model_dump_json())
+    assert repr(again.fidelity) == repr(record.fidelity)
+    assert again.fidelity is not None
+    assert math.isnan(again.fidelity.losses["total"])
+
+
+def test_a_record_that_says_nothing_of_a_variant_is_of_the_baseline() -> None:
+    """Such are the records that were quoted, or measured before there were variants."""
+    data = json.loads(cpu_record().model_dump_json())
+    del data["variant"], data["fidelity"], data["workload"]["forms"]
+    again = BreakdownRecord.model_validate(data)
+    assert (again.variant.name, again.variant.settings, again.fidelity) == ("baseline", {}, None)
+    assert repr(again) == repr(cpu_record())
 
 
 def test_not_measured_and_zero_stay_apart() -> None:
@@ -110,6 +147,10 @@ def test_every_stage_and_phase_has_one_sample_a_step(where: str, value: object) 
         ("source.kind", "guessed"),
         ("schema_version", 2),
         ("kind", "sweep"),
+        ("variant.kind", "faster"),
+        ("fidelity", {"against": "nobody"}),
+        ("workload.gamma", 2.0),
+        ("workload.precision", "float8"),
     ],
 )
 def test_what_cannot_be_is_refused(where: str, value: object) -> None:

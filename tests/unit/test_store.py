@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from builders import EXAMPLES, analysis_record, cpu_record, gpu_record, interrupted_record
+from builders import EXAMPLES, analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
 from paco_prof.errors import BadRecordError, ExitCode, UsageError
 from paco_prof.records import BreakdownRecord
 from paco_prof.store import check_writable, read_record, write_record, write_text
 
-BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record()]
+BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record(), exact_record()]
 
 
-@pytest.mark.parametrize("record", BUILT, ids=["cpu", "gpu", "interrupted", "analysis"])
+@pytest.mark.parametrize("record", BUILT, ids=["cpu", "gpu", "interrupted", "analysis", "exact"])
 def test_what_is_written_is_what_is_read(record: BreakdownRecord, tmp_path: Path) -> None:
     write_record(tmp_path / "run.json", record)
     assert repr(read_record(tmp_path / "run.json")) == repr(record)

@@ -104,6 +104,65 @@ def test_gigabytes(number: int | None, text: str) -> None:
     assert units.gigabytes(number) == text
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (3.04e-8, "3.0e-08"),
+        (0.0, "0"),
+        (1.0, "1.0e+00"),
+        (297.3, "3.0e+02"),
+        (5e-324, "4.9e-324"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (None, units.MISSING),
+    ],
+)
+def test_relative_error(error: float | None, text: str) -> None:
+    assert units.relative_error(error) == text
+
+
+@given(st.floats(0, 1e300))
+def test_no_error_that_is_something_reads_as_none(error: float) -> None:
+    shown = units.relative_error(error)
+    assert (shown == "0") is (error == 0)
+    assert float(shown) == pytest.approx(error, rel=0.051, abs=1e-320)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(5.3728131, "5.37281"), (0.0978046, "0.0978046"), (0.0, "0"), (13.123456, "13.1235"), (math.nan, "nan")],
+)
+def test_loss(value: float, text: str) -> None:
+    assert units.loss(value) == text
+
+
+@given(st.floats(1e-6, 1e6))
+def test_a_loss_is_right_to_six_digits(value: float) -> None:
+    assert float(units.loss(value)) == pytest.approx(value, rel=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9999851, "0.999985"),
+        (1.0, "1.000000"),
+        (1.0000000000000022, "1.000000"),
+        (0.99999999, "0.999999990"),
+        (0.9999999999, "1.000000"),
+        (-0.00797, "-0.007970"),
+        (-1.0, "-1.000000"),
+        (math.nan, "nan"),
+    ],
+)
+def test_cosine(value: float, text: str) -> None:
+    assert units.cosine(value) == text
+
+
+@given(st.floats(-1, 1 - 1e-9))
+def test_rounding_makes_no_one_of_what_is_none(value: float) -> None:
+    assert float(units.cosine(value)) < 1
+
+
 def test_throughput() -> None:
     assert units.samples_per_second(8, 0.02259) == "354"
     assert units.samples_per_second(8, 13.266) == "0.60"

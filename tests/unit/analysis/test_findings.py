@@ -7,10 +7,20 @@ from typing import Any
 
 import pytest
 
-from builders import Times, analysis_record, changed, cpu_record, gpu_record, interrupted_record, training_of
+from builders import (
+    Times,
+    analysis_record,
+    changed,
+    cpu_record,
+    exact_record,
+    fidelity_of,
+    gpu_record,
+    interrupted_record,
+    training_of,
+)
 from paco_prof.analysis import findings as f
 from paco_prof.analysis.breakdown import breakdown_view
-from paco_prof.records import BreakdownRecord, LossTest, Note, OperatorCount
+from paco_prof.records import BreakdownRecord, LossTest, Note, OperatorCount, VariantKind, VariantUsed
 
 QUIET = cpu_record()
 
@@ -237,3 +247,96 @@ def test_a_trace_without_operators_says_so() -> None:
 
 def test_notes_of_a_kind_that_nobody_knows_are_passed_over() -> None:
     assert findings(cpu_record(notes=(Note(code="something new", detail="1"),))) == findings(QUIET)
+
+
+PACO = ("part_sampling", "dim_reduction", "covariance", "matching", "negatives_pool", "prototypes")
+
+
+def test_what_paco_adds_is_the_sum_of_its_stages() -> None:
+    """Each stage has a share of its own, so that none can be missing or counted twice."""
+    stages = [Times(path, forward=2.0**-number) for number, path in enumerate((*PACO, "loss/pac", "loss/soc"))]
+    others = [Times("backbone", 10.0, 20.0), Times("loss/ce", 3.0), Times("loss", 1.0), Times("optimizer", other=2.0)]
+    paco = sum(2.0**-number for number in range(len(stages)))
+    found = only(of_stages(*stages, *others), f.PaCoShare)
+    assert found.share == pytest.approx(paco / (paco + 36.0))
+    assert found.ceiling == pytest.approx((paco + 36.0) / 36.0)
+
+
+@pytest.mark.parametrize("path", [*PACO, "loss/pac", "loss/soc"])
+def test_every_phase_of_a_stage_counts(path: str) -> None:
+    found = only(of_stages(Times(path, 1.0, 2.0, 3.0), Times("backbone", 4.0)), f.PaCoShare)
+    assert (found.share, found.ceiling) == (pytest.approx(0.6), pytest.approx(2.5))
+
+
+def test_stages_inside_its_stages_are_its_own() -> None:
+    found = only(of_stages(Times("loss/pac/lu", 1.0), Times("backbone", 1.0, 2.0)), f.PaCoShare)
+    assert found.share == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("path", ["backbone", "loss", "loss/ce", "classifier", "autograd", "mine"])
+def test_training_without_paco_has_no_such_share(path: str) -> None:
+    assert not has(of_stages(Times(path, 1.0, 2.0)), f.PaCoShare)
+
+
+def test_where_all_is_paco_there_is_nothing_to_compare_with() -> None:
+    assert not has(of_stages(Times("loss/pac", 1.0, 2.0)), f.PaCoShare)
+
+
+def test_an_exact_run_is_led_by_its_backbone_and_has_no_loop() -> None:
+    record = exact_record()
+    assert only(record, f.DominantStage).path == "backbone"
+    assert only(record, f.PaCoShare).share < 0.05
+    assert not has(record, f.RepeatedFactorization)
+    assert not has(record, f.ContradictedKind)
+
+
+def claiming(kind: VariantKind, loss_error: float, gradient_error: float, **changes: Any) -> BreakdownRecord:
+    """The quiet record of a variant with a fidelity."""
+    return cpu_record(
+        variant=VariantUsed(name="mine", kind=kind), fidelity=fidelity_of(loss_error, gradient_error), **changes
+    )
+
+
+@pytest.mark.parametrize(("loss_error", "gradient_error"), [(1e-3, 0.0), (0.0, 0.5), (math.nan, math.nan)])
+def test_an_exact_variant_that_is_not_is_contradicted(loss_error: float, gradient_error: float) -> None:
+    found = only(claiming("exact", loss_error, gradient_error), f.ContradictedKind)
+    assert (found.name, found.parts_dtype) == ("mine", "model")
+    assert found.loss_error == pytest.approx(loss_error, nan_ok=True)
+    assert found.gradient_error == pytest.approx(gradient_error, nan_ok=True)
+    assert found.gradient_cosine == pytest.approx(1 / math.hypot(1, gradient_error), nan_ok=True)
+
+
+@pytest.mark.parametrize("kind", ["approximate", "different"])
+@pytest.mark.parametrize(("loss_error", "gradient_error"), [(0.0, 0.0), (1e-3, 0.5), (math.nan, math.inf)])
+def test_nobody_else_claims_to_be(kind: VariantKind, loss_error: float, gradient_error: float) -> None:
+    assert not has(claiming(kind, loss_error, gradient_error), f.ContradictedKind)
+
+
+def test_an_exact_variant_that_is_one_is_not_contradicted() -> None:
+    assert not has(claiming("exact", 1e-7, 2e-3), f.ContradictedKind)
+    assert not has(cpu_record(variant=VariantUsed(name="mine", kind="exact")), f.ContradictedKind)
+
+
+def test_a_contradiction_knows_what_the_parts_were_held_in() -> None:
+    found = only(claiming("exact", 1e-3, 0.5, workload=exact_record().workload), f.ContradictedKind)
+    assert found.parts_dtype == "float64"
+
+
+def test_what_was_left_out_is_told_with_its_reason() -> None:
+    reasons = {"tf32": "no GPU", "compile": "no compiler"}
+    record = cpu_record(variant=VariantUsed(name="fastest", kind="different", left_out=reasons))
+    assert only(record, f.LeftOut) == f.LeftOut("fastest", (("tf32", "no GPU"), ("compile", "no compiler")))
+    assert only(exact_record(), f.LeftOut).name == "exact"
+    assert not has(QUIET, f.LeftOut)
+
+
+def test_what_the_variant_is_comes_before_what_its_steps_show() -> None:
+    record = claiming("exact", 1e-3, 0.5)
+    record = changed(record, "variant.left_out", {"tf32": "no GPU"})
+    kinds = [type(finding) for finding in findings(record)]
+    assert max(kinds.index(f.LeftOut), kinds.index(f.ContradictedKind)) < kinds.index(f.DominantStage)
+
+
+def test_a_variant_is_found_out_even_if_no_step_was_measured() -> None:
+    record = claiming("exact", 1e-3, 0.5, training=None)
+    assert has(record, f.ContradictedKind)

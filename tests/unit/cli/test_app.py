@@ -20,8 +20,8 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     code, out, err = outcome(capsys, *arguments)
     assert (code, err) == (0, "")
-    assert "breakdown" in out
-    assert "show" in out
+    for command in ("breakdown", "show", "variants"):
+        assert command in out
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,10 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str], arguments: 
         "--trace",
         "--no-progress",
         "--quiet",
+        "--variant",
+        "--set",
+        "--no-fidelity",
+        "--epoch",
     ],
 )
 def test_help_of_breakdown_names_every_option(capsys: pytest.CaptureFixture[str], option: str) -> None:
@@ -73,6 +77,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("breakdown", "--batch-size"), "--batch-size"),
         (("show",), "RUN.JSON"),
         (("show", "a.json", "b.json"), "b.json"),
+        (("variants", "exact"), "exact"),
+        (("breakdown", "--variant"), "--variant"),
+        (("breakdown", "--no-fidelity=3"), "--no-fidelity"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_that_names_it(

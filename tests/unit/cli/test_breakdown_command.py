@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from bench import Bench
 from builders import cpu_record
 from paco_prof.cli.app import run
 from paco_prof.measure import session
-from paco_prof.measure.job import Job
-from paco_prof.records import BreakdownRecord, Note
+from paco_prof.records import Note
 from paco_prof.settings import Workload
-
-
-@dataclass
-class Bench:
-    """Stands for the measurement: remembers what it was asked for, and comes back with what it was told to."""
-
-    record: BreakdownRecord = field(default_factory=cpu_record)
-    error: BaseException | None = None
-    calls: list[tuple[Workload, session.Plan, tuple[str, ...]]] = field(default_factory=list)
-
-    def __call__(
-        self,
-        job: Job,
-        plan: session.Plan,
-        progress: Any,
-        save: Callable[[BreakdownRecord], None],
-        command: tuple[str, ...] = (),
-    ) -> session.Outcome:
-        self.calls.append((job, plan, command))
-        save(self.record)
-        return session.Outcome(self.record, self.error)
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
-    """A measurement that takes no time, in an empty folder."""
-    bench = Bench()
-    monkeypatch.setattr(session, "measure_breakdown", bench)
-    monkeypatch.chdir(tmp_path)
-    return bench
 
 
 def test_defaults_are_the_analysiss_run(bench: Bench) -> None:

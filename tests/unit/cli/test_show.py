@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from builders import EXAMPLES, analysis_record, changed, changed_data, cpu_record, gpu_record, interrupted_record
+from builders import (
+    EXAMPLES,
+    analysis_record,
+    changed,
+    changed_data,
+    cpu_record,
+    exact_record,
+    gpu_record,
+    interrupted_record,
+)
 from paco_prof.cli.app import run
 from paco_prof.records import BreakdownRecord, Note
 from paco_prof.store import write_record
@@ -35,7 +44,7 @@ def test_the_analysis_is_reproduced(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in " ".join(out.split())
 
 
-@pytest.mark.parametrize("record", [cpu_record(), gpu_record(), interrupted_record()])
+@pytest.mark.parametrize("record", [cpu_record(), gpu_record(), interrupted_record(), exact_record()])
 def test_a_record_is_shown_as_when_it_was_measured(
     record: BreakdownRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,11 @@ ANALYSIS = str(EXAMPLES / "analysis_batch8.json")
         (("show", ANALYSIS, "--quiet", "--markdown", "out.md", "--plot", "out.svg"), 0),
         (("breakdown", "--batch-size", "0"), 2),
         (("breakdown", "--output", "nowhere/run.json"), 2),
+        (("variants",), 0),
+        (("variants", "--json"), 0),
+        (("breakdown", "--variant", "nope"), 2),
+        (("breakdown", "--set", "d=0"), 2),
+        (("breakdown", "-d", "64", "--variant", "d32"), 2),
     ],
 )
 def test_torch_stays_out(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:

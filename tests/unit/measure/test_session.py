@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,8 +16,9 @@ from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.job import Job
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
 from paco_prof.measure.workload import TrainingStep, build_step
-from paco_prof.records import BreakdownRecord
+from paco_prof.records import BreakdownRecord, VariantUsed
 from paco_prof.settings import Workload
+from paco_prof.variants.resolve import plan_variant
 
 TINY = Workload(
     backbone="test_resnet", batch_size=2, image_size=96, num_classes=5, num_parts=3, window=3, dim=8, threads=1
@@ -115,6 +117,58 @@ def test_the_model_is_described_as_built(record: BreakdownRecord) -> None:
     assert record.workload.feature_map == (96, 3, 3)
     assert record.workload.num_parameters is not None
     assert record.workload.num_parameters > 372_688
+
+
+def test_loss_and_gradient_are_held_against_float64(record: BreakdownRecord) -> None:
+    assert record.fidelity is not None
+    assert (record.fidelity.against, record.fidelity.oracle) == ("baseline", "loop")
+    assert record.fidelity.losses["total"] == pytest.approx(record.fidelity.reference_losses["total"], rel=1e-3)
+    assert record.variant == VariantUsed()
+
+
+def test_comparing_comes_before_everything_else_and_only_if_asked_for() -> None:
+    step, built = build_step(TINY, CPU)
+    begun: list[str] = []
+    plan = Plan(warmup=0, steps=1, max_seconds=0.1)
+    for asked in (True, False):
+        outcome = Session(
+            step,
+            Job.baseline(built),
+            describe_environment(CPU),
+            replace(plan, fidelity=asked),
+            HostClock(),
+            Quiet(begun.append),
+            lambda record: None,
+        ).run()
+        assert (outcome.record.fidelity is not None) is asked
+        assert (begun[0] == "comparing with float64") is asked
+        assert ("comparing with float64" in begun) is asked
+        begun.clear()
+
+
+def test_a_variant_is_measured_as_the_device_can_do_it() -> None:
+    planned = plan_variant(TINY, "exact", {"epoch": "7"})
+    job = Job(planned.workload, planned.base, planned.used, planned.optional)
+    outcome = measure_breakdown(
+        job, Plan(warmup=0, steps=1, max_seconds=0.1, fidelity=False), Quiet(), lambda record: None
+    )
+    assert outcome.error is None
+    record = outcome.record
+    assert set(record.variant.left_out) == {"cudnn_benchmark"}
+    assert record.variant.name == "exact"
+    assert not record.workload.cudnn_benchmark
+    assert record.workload.forms == planned.workload.forms
+    assert record.workload.matching_cost == "Mahalanobis"
+    assert {count.path: count.factorizations for count in record.operators}["loss/pac"] == TINY.batch_size
+
+
+def test_what_a_device_cannot_do_is_said_before_anything_is_built() -> None:
+    planned = plan_variant(TINY, "tf32", {})
+    job = Job(planned.workload, planned.base, planned.used, planned.optional)
+    saved: list[BreakdownRecord] = []
+    with pytest.raises(UsageError, match="tf32 is not applicable"):
+        measure_breakdown(job, Plan(), Quiet(), saved.append)
+    assert saved == []
 
 
 def test_an_interruption_keeps_what_was_measured() -> None:

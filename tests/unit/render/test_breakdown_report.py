@@ -10,11 +10,12 @@ from builders import (
     analysis_record,
     changed,
     cpu_record,
+    exact_record,
     gpu_record,
     interrupted_record,
     training_of,
 )
-from paco_prof.records import BreakdownRecord, Memory, Note, Overhead
+from paco_prof.records import BreakdownRecord, Memory, Note, Overhead, VariantUsed
 from paco_prof.render.breakdown_report import breakdown_document
 from paco_prof.render.document import Bullets, Heading, Paragraph, Table
 from paco_prof.units import MISSING
@@ -63,6 +64,28 @@ def test_a_run_that_ended_before_anything_is_a_document_all_the_same() -> None:
 
 def test_the_title_says_what_was_run() -> None:
     assert breakdown_document(cpu_record()).title == "paco-prof breakdown: resnet50, batch 8, 224 px"
+
+
+def test_a_variant_is_named_in_the_title_and_with_all_that_it_sets() -> None:
+    record = exact_record()
+    assert breakdown_document(record).title == "paco-prof breakdown: resnet50, batch 8, 224 px, exact"
+    text = text_of(record)
+    assert "Variant: exact (exact), which sets channels_last=True, fused_optimizer=True, contrast=fused" in text
+    assert all(f"{name}={value}" in text for name, value in record.variant.settings.items())
+    assert "(reference form)" not in text
+    assert "Variant:" not in text_of(cpu_record())
+    assert "PaCo-2 (reference form)" in text_of(cpu_record())
+
+
+def test_a_baseline_with_a_setting_of_its_own_says_so() -> None:
+    record = cpu_record(variant=VariantUsed(kind="different", settings={"gamma": 0.0}))
+    assert "which sets gamma=0.0." in text_of(record)
+
+
+def test_a_variant_of_which_nothing_is_left_says_that() -> None:
+    record = cpu_record(variant=VariantUsed(name="mine", left_out={"tf32": "no GPU"}))
+    assert "which sets nothing that differs." in text_of(record)
+    assert "Left out of mine here: tf32 (no GPU)." in text_of(record)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,20 @@ EXAMPLES: dict[f.Finding, tuple[str, ...]] = {
     f.RunEndedEarly("interrupted", "", 0): ("was interrupted", "before a training step was over"),
     f.RunEndedEarly("failed", "RuntimeError: out of memory", 4): ("failed (RuntimeError: out of memory)", "4 steps"),
     f.StagesOnlyTrace(187_124): ("187,124 operators",),
+    f.PaCoShare(0.848, 6.6): ("84.8 % of the step", "6.6x faster", "parts, matching, covariance, pool, prototypes"),
+    f.PaCoShare(0.0123, 1.0125): ("1.2 % of the step", "1.01x faster"),
+    f.ContradictedKind("baseline", 3.1e-6, 297.3, 0.003, "model"): (
+        "baseline claims to be exact and is not",
+        "loss is off by 3.1e-06",
+        "29,730.0 % of the float64 reference's norm",
+        "cosine 0.003000",
+        "float64-parts",
+    ),
+    f.ContradictedKind("mine", None, 0.5, 0.9, "float64"): ("mine claims to be exact", "off by –", "50.0 %"),
+    f.LeftOut("exact", (("cudnn_benchmark", "cuDNN runs on NVIDIA GPUs, and this is cpu"),)): (
+        "Left out of exact here: cudnn_benchmark (cuDNN runs on NVIDIA GPUs, and this is cpu).",
+    ),
+    f.LeftOut("fastest", (("tf32", "no GPU"), ("compile", "no g++"))): ("tf32 (no GPU); compile (no g++).",),
 }
 
 
@@ -72,6 +86,12 @@ def test_a_finding_in_words(finding: f.Finding) -> None:
 
 def test_every_kind_of_finding_has_words() -> None:
     assert {type(finding) for finding in EXAMPLES} == set(get_args(f.Finding))
+
+
+def test_float64_parts_are_no_advice_to_who_has_them() -> None:
+    has, has_not = (sentence(f.ContradictedKind("x", 0.1, 0.1, 0.9, dtype)) for dtype in ("float64", "model"))
+    assert "parts_dtype" not in has
+    assert has_not.startswith(has)
 
 
 def test_a_stage_of_somebody_elses_keeps_its_name() -> None:

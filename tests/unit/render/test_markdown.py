@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from builders import Times, analysis_record, cpu_record, gpu_record, interrupted_record, training_of
+from builders import Times, analysis_record, cpu_record, exact_record, gpu_record, interrupted_record, training_of
 from paco_prof.records import BreakdownRecord
 from paco_prof.render.breakdown_report import breakdown_document
 from paco_prof.render.document import Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.markdown import to_markdown
 
-BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record()]
-NAMES = ["cpu", "gpu", "interrupted", "analysis"]
+BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record(), exact_record()]
+NAMES = ["cpu", "gpu", "interrupted", "analysis", "exact"]
 # A stage's name may hold anything that one types, and no slash: that makes a parent.
 TYPED = st.text(
     string.ascii_letters + string.digits + string.punctuation.replace("/", "") + " ", min_size=1, max_size=12
