@@ -59,7 +59,7 @@ def breakdown(
         ),
     ] = 60.0,
     no_fidelity: Annotated[
-        bool, typer.Option("--no-fidelity", help="Do not compare loss and gradient with a float64 reference first.")
+        bool, typer.Option("--no-fidelity", help="Do not compare loss and gradient with a float64 reference.")
     ] = False,
     epoch: Annotated[int, typer.Option(min=0, help="Epoch to measure: matching changes cost after the warm-up.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data and the order of steps.")] = 0,

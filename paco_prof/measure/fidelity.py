@@ -16,7 +16,7 @@ from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import Fidelity
 from paco_prof.settings import Workload
 
-__all__ = ["measure_fidelity"]
+__all__ = ["copy_of_state", "measure_fidelity"]
 
 # Distances that the reference loop may take; a float64 forward and backward pass over so many takes a few seconds.
 MAX_LOOPED_DISTANCES = 20_000
@@ -75,10 +75,15 @@ def _reference(objective: Workload, workload: Workload) -> Workload:
     return objective.model_copy(update={"forms": forms, "epoch": workload.epoch})
 
 
+def copy_of_state(model: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers as they are now, for `load_state_dict`."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
     """Weights and buffers after the block are what they were before it; there are no gradients before and after."""
-    before = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    before = copy_of_state(model)
     model.zero_grad(set_to_none=True)
     try:
         yield
@@ -91,6 +96,8 @@ def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
     """Losses and gradient of the step's own model, in its own precision."""
     x1, x2, targets = _inputs(step.batch, step.device)
     sampler = step.model.get_submodule("part_sampler")
+    if isinstance(sampler, PartSampler):
+        sampler.forget_peaks()
     if isinstance(sampler, PartSampler) and sampler.peaks_every > 1:
         # Peaks are kept from batch to batch: what they cost shows on other images than those they were found on.
         with _unchanged(step.model), step.autocast(), torch.no_grad():

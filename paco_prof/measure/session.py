@@ -19,7 +19,7 @@ from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.clock import Clock, clock_for
 from paco_prof.measure.device import resolve_device
 from paco_prof.measure.environment import describe_environment, scrub
-from paco_prof.measure.fidelity import measure_fidelity
+from paco_prof.measure.fidelity import copy_of_state, measure_fidelity
 from paco_prof.measure.inference import InferenceTest
 from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import LossAlone, capture_call
@@ -55,7 +55,7 @@ class Plan:
         steps: instrumented steps to measure; None goes on until intervals are narrow or the time is up.
         max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
         trace: where to write a trace of one more step, if anywhere.
-        fidelity: compare loss and gradient with a float64 reference, before anything is timed.
+        fidelity: compare loss and gradient of the first step with a float64 reference, after all that is timed.
     """
 
     warmup: int | None = None
@@ -128,6 +128,7 @@ class Session:
         self._operators: tuple[OperatorCount, ...] = ()
         self._memory: Memory | None = None
         self._fidelity: Fidelity | None = None
+        self._measuring_seconds: float | None = None
         self._inference = InferenceTest(step.inference(), clock)
         self._training = TrainingTest(step.run, clock, random.Random(job.workload.seed))
         self._loss_alone: LossAlone | None = None
@@ -137,12 +138,16 @@ class Session:
         """Measure everything; an interruption or a failure ends it with what there is."""
         error: BaseException | None = None
         try:
-            if self._plan.fidelity:
-                self._progress.begin("comparing with float64")
-                self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
+            initial = copy_of_state(self._step.model) if self._plan.fidelity else None
             self._count_operators()
             self._begin_timing()
             self._measure()
+            self._measuring_seconds = self._clock.now() - self._start
+            if initial is not None:
+                # Last, because a float64 model would show in the process's peak of memory.
+                self._progress.begin("comparing with float64")
+                self._step.model.load_state_dict(initial)
+                self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
         except KeyboardInterrupt as interrupt:
             error = interrupt
             self._notes.append(Note(code="interrupted"))
@@ -170,7 +175,7 @@ class Session:
             overhead=self._training.overhead(),
             memory=self._memory,
             operators=self._operators,
-            measuring_seconds=self._clock.now() - self._start,
+            measuring_seconds=self._measuring_seconds or self._clock.now() - self._start,
             notes=tuple(self._notes),
         )
 

@@ -9,17 +9,17 @@ from paco_prof.render.labels import plain_title
 
 __all__ = ["sentence"]
 
+# A speed-up below which there is nothing left to gain.
+WORTHWHILE = 1.05
+
 
 def sentence(finding: f.Finding) -> str:
     """One finding as a sentence or three: what is so, and what to do about it where something can be done."""
     match finding:
         case f.DominantStage():
             return _dominant(finding)
-        case f.PaCoShare(share, ceiling):
-            return (
-                "What PaCo-2 adds to plain two-view training (parts, matching, covariance, pool, prototypes, PaC, SoC) "
-                f"takes {units.percent(share)} of the step; without it the step would be {units.ratio(ceiling)} faster."
-            )
+        case f.PaCoShare():
+            return _paco_share(finding)
         case f.ContradictedKind():
             return _contradicted(finding)
         case f.LeftOut(name, reasons):
@@ -86,6 +86,18 @@ def _dominant(finding: f.DominantStage) -> str:
     return (
         f"{title} dominates with {share} of the step; if it cost nothing, the step would be "
         f"{units.ratio(finding.ceiling)} faster, and never more (Amdahl).{rival}"
+    )
+
+
+def _paco_share(finding: f.PaCoShare) -> str:
+    rest = (
+        "what is left is plain two-view training, which no change of PaCo-2 makes faster."
+        if finding.ceiling < WORTHWHILE
+        else f"without it the step would be {units.ratio(finding.ceiling)} faster."
+    )
+    return (
+        "What PaCo-2 adds to plain two-view training (parts, matching, covariance, pool, prototypes, PaC, SoC) takes "
+        f"{units.percent(finding.share)} of the step; {rest}"
     )
 
 

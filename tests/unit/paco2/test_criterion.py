@@ -13,6 +13,7 @@ from torch import Tensor
 import oracle
 from paco_prof.paco2.covariance import joint_covariance, part_covariance
 from paco_prof.paco2.criterion import OptimizedPaCoLoss, PaCoLoss
+from paco_prof.paco2.losses import SoCLoss
 from paco_prof.paco2.negatives import folded_pool, image_of_row, shared_pool
 from paco_prof.paco2.spd import METRICS
 from paco_prof.stages import Phase, listening
@@ -193,6 +194,21 @@ def test_results_have_the_type_of_the_cross_entropy(form: type[PaCoLoss], metric
     assert all(gradients[name].dtype == batch[name].dtype for name in gradients)
     expected = evaluate(PaCoLoss(metric=metric), draw(3))[0]
     assert all(results[name].item() == pytest.approx(expected[name].item(), rel=1e-5) for name in RESULTS)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_wide_covariances_are_those_given(metric: Any) -> None:
+    """SoCLoss(wide=True) computes in float64 from float32 covariances; otherwise it computes in their type."""
+    batch = draw(5)
+    sigmas = [batch[name].float() for name in ("Sigma1", "Sigma2", "Sigma_proto")]
+    exact = SoCLoss(metric, 0.3)(*(sigma.double() for sigma in sigmas))
+    wide = SoCLoss(metric, 0.3, wide=True)(*sigmas)
+    assert wide.dtype == torch.float64
+    assert wide.item() == pytest.approx(exact.item(), rel=1e-13)
+    narrow = SoCLoss(metric, 0.3)(*sigmas[:2], sigmas[2].double())
+    assert narrow.dtype == torch.float32
+    assert narrow.item() == pytest.approx(exact.item(), rel=1e-4)
+    assert narrow.item() != exact.item()
 
 
 @pytest.mark.parametrize("metric", METRICS)

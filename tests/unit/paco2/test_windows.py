@@ -209,6 +209,19 @@ def test_peaks_are_searched_where_the_shape_of_the_map_changes(other: dict[str, 
         assert not torch.equal(fresh(F).peaks, parts.peaks)
 
 
+def test_peaks_that_are_forgotten_are_searched_again() -> None:
+    """As at the first call: view 1's and view 2's, and kept from then on; whichever view was sampled last."""
+    kept, fresh = PartSampler(3, 3, "batched", 100).double(), PartSampler(3, 3).double()
+    F = maps(7)
+    for one in F[:3]:
+        kept(one)
+    kept.forget_peaks()
+    first = [kept(one) for one in F[3:5]]
+    for parts, one, later in zip(first, F[3:5], F[5:], strict=True):
+        assert torch.equal(parts.peaks, fresh(one).peaks)
+        assert torch.equal(kept(later).peaks, parts.peaks)
+
+
 @pytest.mark.parametrize("every", [0, -1])
 def test_peaks_are_searched_at_least_every_so_often(every: int) -> None:
     with pytest.raises(UsageError, match=f"peaks_every={every}"):
