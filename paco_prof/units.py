@@ -57,7 +57,7 @@ def relative_error(error: float | None) -> str:
 
 def loss(value: float) -> str:
     """A loss to six digits, `5.37281`."""
-    return f"{value:.6g}"
+    return f"{value:#.6g}" if value else "0"
 
 
 def cosine(value: float) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "HostBound",
     "LeftOut",
     "LossAloneReadsLower",
+    "NoFidelity",
     "NoisyStages",
     "NonFiniteLoss",
     "NothingToContrast",
@@ -88,6 +89,13 @@ class ContradictedKind:
     gradient_error: float
     gradient_cosine: float
     parts_dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoFidelity:
+    """Loss and gradient could not be compared with float64; why."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +233,7 @@ Finding = (
     DominantStage
     | PaCoShare
     | ContradictedKind
+    | NoFidelity
     | LeftOut
     | TrainingOverInference
     | LossAloneReadsLower
@@ -292,6 +301,8 @@ def _about_the_figures(record: BreakdownRecord, view: BreakdownView | None) -> I
     for note in record.notes:
         if note.code == "stages_only_trace":
             yield StagesOnlyTrace(note.number or 0)
+        if note.code == "no_fidelity":
+            yield NoFidelity(note.detail)
 
 
 def _noise(record: BreakdownRecord, view: BreakdownView) -> Iterator[Finding]:

@@ -76,8 +76,8 @@ def _reference(objective: Workload, workload: Workload) -> Workload:
 
 
 def copy_of_state(model: nn.Module) -> dict[str, Tensor]:
-    """Weights and buffers as they are now, for `load_state_dict`."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    """Weights and buffers as they are now, for `load_state_dict`, in the host's memory: in no peak of a device's."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
 
 
 @contextmanager

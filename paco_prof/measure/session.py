@@ -144,10 +144,7 @@ class Session:
             self._measure()
             self._measuring_seconds = self._clock.now() - self._start
             if initial is not None:
-                # Last, because a float64 model would show in the process's peak of memory.
-                self._progress.begin("comparing with float64")
-                self._step.model.load_state_dict(initial)
-                self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
+                self._compare(initial)
         except KeyboardInterrupt as interrupt:
             error = interrupt
             self._notes.append(Note(code="interrupted"))
@@ -212,6 +209,17 @@ class Session:
         if plan.trace is not None:
             self._progress.begin("tracing a step")
             self._write_trace(plan.trace)
+
+    def _compare(self, initial: dict[str, torch.Tensor]) -> None:
+        """Hold the first step against float64. It comes last: a float64 model would show in the process's peak of
+        memory, and where there is no room for one everything else has been measured.
+        """
+        self._progress.begin("comparing with float64")
+        try:
+            self._step.model.load_state_dict(initial)
+            self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
+        except (RuntimeError, MemoryError) as error:
+            self._notes.append(Note(code="no_fidelity", detail=_last_line(error)))
 
     def _write_trace(self, path: Path) -> None:
         """One more step; without its operators where the profiler would choke on them."""
@@ -278,12 +286,10 @@ def measure_breakdown(
 
 
 def _set_backends(workload: Workload) -> None:
-    """The switches that hold for the whole process; what is not asked for stays as it is."""
-    if workload.tf32:
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
-    if workload.cudnn_benchmark:
-        torch.backends.cudnn.benchmark = True
+    """The switches that hold for the whole process. Off is off: torch would let cuDNN convolve in TF32 unasked."""
+    torch.backends.cuda.matmul.allow_tf32 = workload.tf32
+    torch.backends.cudnn.allow_tf32 = workload.tf32
+    torch.backends.cudnn.benchmark = workload.cudnn_benchmark
 
 
 def _last_line(error: Exception) -> str:

@@ -184,7 +184,7 @@ class FusedPaCLoss(nn.Module):
             many different rows of it, which is an approximation. With the hardest rows it equals the exact loss for
             every anchor that has fewer rows than that no farther than its positive, and for all where the nearest of
             all is taken; an anchor with more of them takes the nearest of all. With random rows there is no bound:
-            PaC was 60 % low on ResNet-50 at initialisation with 16 of them (`paco-prof breakdown --variant
+            PaC was 51 % low on ResNet-50 at initialisation with 16 of them (`paco-prof breakdown --variant
             exact+max-negatives-16`).
         use_hard_negative_mining: with a limit, keep the rows nearest under the image's metric, else random ones.
         cache_covariance_inverse: keep each image's factor and its whitened parts for the backward pass; otherwise they

@@ -49,9 +49,13 @@ def _explanation(view: FidelityView) -> str:
     )
     how = "the reference loop" if measured.oracle == "loop" else "the exact twin of the loop, which would take too long"
     verdict = {
-        "confirmed": f"It is {_article(view.kind)} {view.kind} variant, as it claims to be.",
+        "confirmed": {
+            "exact": "It is exact, as it claims to be.",
+            "approximate": "It is approximate, as it claims to be.",
+            "different": "It is another objective than the baseline's, as it claims to be.",
+        }[view.kind],
         "contradicted": "It claims to be exact, which this contradicts.",
-        "not seen": f"It claims to be {view.kind}, and is as good as exact on this batch.",
+        "not seen": f"It claims to be {view.kind}; neither the loss nor the gradient of this batch shows it.",
     }[view.verdict]
     if view.kind == "different" and measured.against == "own settings":
         verdict = "Another model or input than the baseline's: only its arithmetic can be checked."
@@ -60,7 +64,3 @@ def _explanation(view: FidelityView) -> str:
         f"over the reference's norm. Exact is a total loss within {EXACT_LOSS:.0e} and a gradient within "
         f"{units.percent(EXACT_GRADIENT)}, which is what a float32 backbone rounds. {verdict}"
     )
-
-
-def _article(kind: str) -> str:
-    return "an" if kind[0] in "aeiou" else "a"

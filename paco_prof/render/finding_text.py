@@ -22,6 +22,8 @@ def sentence(finding: f.Finding) -> str:
             return _paco_share(finding)
         case f.ContradictedKind():
             return _contradicted(finding)
+        case f.NoFidelity(reason):
+            return f"Loss and gradient could not be compared with a float64 reference: {reason}."
         case f.LeftOut(name, reasons):
             return f"Left out of {name} here: {'; '.join(f'{setting} ({reason})' for setting, reason in reasons)}."
         case f.TrainingOverInference():
@@ -103,8 +105,8 @@ def _paco_share(finding: f.PaCoShare) -> str:
 
 def _contradicted(finding: f.ContradictedKind) -> str:
     advice = (
-        " float32 cannot hold what covariances of a few parts ask for; parts_dtype=float64 (the toggle float64-parts) "
-        "can."
+        " float32 parts are enough for that, in the baseline too: float32 cannot hold what covariances of a few parts "
+        "ask for; parts_dtype=float64 (the toggle float64-parts) can."
         if finding.parts_dtype == "model"
         else ""
     )

@@ -15,6 +15,9 @@ from paco_prof.variants.variant import Variant, combined, least_exact, most_exac
 
 __all__ = ["Planned", "find_variant", "kind_of", "parse_overrides", "plan_variant"]
 
+# Approximations of the same objective whatever their size.
+APPROXIMATIONS = {"max_negatives", "hard_negative_mining", "peaks_every"}
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -60,13 +63,23 @@ def plan_variant(
                 f"Use --set {setting}={getattr(base, setting)} to change the variant.",
             )
     workload = with_settings(changed, overrides)
-    kind = variant.kind if workload == changed else kind_of(workload, base)
     return Planned(
         workload=workload,
         base=base,
-        used=VariantUsed(name=name, kind=kind, settings=changed_settings(workload, base)),
+        used=VariantUsed(
+            name=name, kind=_kind(variant, workload, changed, base), settings=changed_settings(workload, base)
+        ),
         optional=variant.optional - frozenset(changed_settings(workload, changed)),
     )
+
+
+def _kind(variant: Variant, workload: Workload, changed: Workload, base: Workload) -> VariantKind:
+    """The kind of a variant with overrides: of what is set then, unless its author has said otherwise of it."""
+    if workload == changed:
+        return variant.kind
+    if kind_of(changed, base) == variant.kind:
+        return kind_of(workload, base)
+    return least_exact([variant.kind, kind_of(workload, changed)])
 
 
 def find_variant(name: str, own: Sequence[Variant] = ()) -> Variant:
@@ -90,7 +103,8 @@ def find_variant(name: str, own: Sequence[Variant] = ()) -> Variant:
 
 def kind_of(workload: Workload, base: Workload) -> VariantKind:
     """What a workload is beside its baseline, whatever it is called: each of its settings is of the kind of a toggle
-    that sets it, and nothing that the workload does not; `different` where there is no such toggle.
+    that sets it, and nothing that the workload does not. Without such a toggle it is `different`, or approximate where
+    a size of an approximation is another one.
     """
     settings = changed_settings(workload, base)
     kinds: dict[str, list[VariantKind]] = {name: [] for name in settings}
@@ -99,6 +113,8 @@ def kind_of(workload: Workload, base: Workload) -> VariantKind:
         if sets.items() <= settings.items():
             for name in sets:
                 kinds[name].append(toggle.kind)
+    for name in APPROXIMATIONS & kinds.keys():
+        kinds[name].append("approximate")
     return least_exact(most_exact(found) if found else "different" for found in kinds.values())
 
 

@@ -26,6 +26,7 @@ from paco_prof.variants.variant import Variant, combined
 __all__ = ["own_variants"]
 
 FILES = ("paco-prof.toml", "pyproject.toml")
+KNOWN = ("variants",)
 
 
 class _Entry(BaseModel):
@@ -33,7 +34,7 @@ class _Entry(BaseModel):
 
     why: str = ""
     use: list[str] = []
-    set: dict[str, bool | int | float | str] = {}
+    set: dict[str, Any] = {}
     kind: VariantKind | None = None
 
 
@@ -48,8 +49,17 @@ def own_variants(folder: Path) -> tuple[Variant, ...]:
             path = parent / name
             tables = _tables(path) if path.is_file() else None
             if tables is not None:
+                _check_names(path.name, tables)
                 return _variants(path.name, _table(tables.get("variants", {}), f"{path.name}: variants"))
     return ()
+
+
+def _check_names(file: str, tables: dict[str, Any]) -> None:
+    """A table with a misspelt name would be ignored in silence."""
+    for name in tables:
+        if name not in KNOWN:
+            hint = "In paco-prof.toml tables begin without it." if name == "tool" else f"There is {', '.join(KNOWN)}."
+            raise UsageError(f"{file}: {name!r} says nothing to paco-prof.", hint)
 
 
 def _tables(path: Path) -> dict[str, Any] | None:
@@ -71,17 +81,14 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _variants(file: str, entries: dict[str, Any]) -> tuple[Variant, ...]:
-    if not isinstance(entries, dict):
-        raise UsageError(
-            f"{file}: variants is not a table.", "Write [variants.NAME] or [tool.paco-prof.variants.NAME]."
-        )
     taken = {variant.name for variant in CATALOGUE}
     variants: list[Variant] = []
     for name, entry in entries.items():
         if name in taken or "+" in name:
             raise UsageError(f"{file}: variant {name!r} has a name that is taken.", "Choose another, without a plus.")
+        table = _table(entry, f"{file}: variant {name!r}")
         try:
-            variants.append(_variant(name, _Entry.model_validate(_table(entry, "what it is")), tuple(variants)))
+            variants.append(_variant(name, _Entry.model_validate(table), tuple(variants)))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][:2])

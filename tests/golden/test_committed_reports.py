@@ -28,9 +28,11 @@ def readme() -> ModuleType:
     return module
 
 
-def test_the_markdown_report_is_what_show_writes(readme: ModuleType) -> None:
-    document = breakdown_document(read_record(readme.RECORD))
-    assert readme.RECORD.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document)
+@pytest.mark.parametrize("name", ["breakdown_resnet50", "breakdown_exact"])
+def test_the_markdown_report_is_what_show_writes(readme: ModuleType, name: str) -> None:
+    record = readme.RECORD.with_name(f"{name}.json")
+    document = breakdown_document(read_record(record))
+    assert record.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document)
 
 
 def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:

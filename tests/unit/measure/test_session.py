@@ -13,6 +13,7 @@ from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.measure.clock import HostClock
 from paco_prof.measure.environment import describe_environment
+from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
 from paco_prof.measure.workload import TrainingStep, build_step
@@ -126,7 +127,7 @@ def test_loss_and_gradient_are_held_against_float64(record: BreakdownRecord) -> 
     assert record.variant == VariantUsed()
 
 
-def test_comparing_comes_before_everything_else_and_only_if_asked_for() -> None:
+def test_comparing_comes_after_all_that_is_timed_and_only_if_asked_for() -> None:
     step, built = build_step(TINY, CPU)
     begun: list[str] = []
     plan = Plan(warmup=0, steps=1, max_seconds=0.1)
@@ -141,9 +142,33 @@ def test_comparing_comes_before_everything_else_and_only_if_asked_for() -> None:
             lambda record: None,
         ).run()
         assert (outcome.record.fidelity is not None) is asked
-        assert (begun[0] == "comparing with float64") is asked
+        assert (begun[-1] == "comparing with float64") is asked
         assert ("comparing with float64" in begun) is asked
         begun.clear()
+
+
+def test_the_weights_of_the_first_step_are_compared(record: BreakdownRecord) -> None:
+    """Steps have been taken in between, and moved weights, statistics and prototypes."""
+    step, built = build_step(TINY, CPU)
+    assert record.fidelity is not None
+    fresh = measure_fidelity(step, built, built)
+    assert record.fidelity.reference_losses == pytest.approx(fresh.reference_losses, rel=1e-9)
+
+
+def test_a_comparison_without_room_costs_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*args: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("paco_prof.measure.session.measure_fidelity", no_room)
+    outcome = measure_breakdown(
+        Job.baseline(TINY), Plan(warmup=0, steps=1, max_seconds=0.1), Quiet(), lambda record: None
+    )
+    assert outcome.error is None
+    assert outcome.record.training is not None
+    assert outcome.record.fidelity is None
+    assert [(note.code, note.detail) for note in outcome.record.notes] == [
+        ("no_fidelity", "RuntimeError: out of memory")
+    ]
 
 
 def test_a_variant_is_measured_as_the_device_can_do_it() -> None:

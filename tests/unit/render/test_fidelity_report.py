@@ -79,11 +79,16 @@ def test_an_error_relative_to_zero_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("kind", "gradient_error", "against", "verdict"),
     [
-        ("exact", 0.0, "baseline", "It is an exact variant, as it claims to be."),
+        ("exact", 0.0, "baseline", "It is exact, as it claims to be."),
         ("exact", 0.5, "baseline", "It claims to be exact, which this contradicts."),
-        ("approximate", 0.5, "baseline", "It is an approximate variant, as it claims to be."),
-        ("different", 0.5, "baseline", "It is a different variant, as it claims to be."),
-        ("approximate", 0.0, "baseline", "It claims to be approximate, and is as good as exact on this batch."),
+        ("approximate", 0.5, "baseline", "It is approximate, as it claims to be."),
+        ("different", 0.5, "baseline", "It is another objective than the baseline's, as it claims to be."),
+        (
+            "approximate",
+            0.0,
+            "baseline",
+            "It claims to be approximate; neither the loss nor the gradient of this batch shows it.",
+        ),
         ("different", 0.0, "own settings", "only its arithmetic can be checked"),
         ("different", 0.5, "own settings", "only its arithmetic can be checked"),
     ],

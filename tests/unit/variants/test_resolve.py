@@ -224,3 +224,13 @@ def test_what_is_no_override_is_refused(text: str) -> None:
         parse_overrides(["gamma=0", text])
     assert repr(text) in caught.value.message
     assert "--set d=32" in caught.value.hint
+
+
+@pytest.mark.parametrize(("setting", "value"), [("max_negatives", "8"), ("peaks_every", "2")])
+def test_another_size_of_an_approximation_is_one_too(setting: str, value: str) -> None:
+    assert plan_variant(Workload(), "exact", {setting: value}).used.kind == "approximate"
+
+
+def test_a_kind_that_its_author_has_said_stays_with_an_override() -> None:
+    own = (Variant("mine", "", "different", {"contrast": "fused"}),)
+    assert plan_variant(Workload(), "mine", {"sampling": "batched"}, own).used.kind == "different"

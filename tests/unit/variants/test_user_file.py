@@ -176,8 +176,8 @@ def refused(folder: Path, text: str, name: str = "paco-prof.toml") -> str:
         ("set = { d = 0 }", ("dim=0",)),
         ("set = { d = 2.5 }", ("dim=2.5",)),
         ("set = { gamma = 2 }", ("gamma=2",)),
-        ("set = { d = [1, 2] }", ("set.d",)),
-        ("set = { d = 1979-05-27 }", ("set.d",)),
+        ("set = { d = [1, 2] }", ("dim=[1, 2]",)),
+        ("set = { d = 1979-05-27 }", ("dim=",)),
         ("set = 3", ("set", "dictionary")),
         ("why = 3", ("why", "string")),
         ('kind = "precise"', ("kind", "'exact', 'approximate' or 'different'")),
@@ -237,3 +237,9 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
 
 def test_the_first_fault_is_told_even_if_another_variant_is_asked_for(tmp_path: Path) -> None:
     assert "variant 'bad'" in refused(tmp_path, ONE + "[variants.bad]\nset = { d = 0 }\n")
+
+
+@pytest.mark.parametrize("text", ["[variant.mine]\n", "[tool.paco-prof.variants.mine]\n"])
+def test_a_table_that_nobody_reads_is_told(text: str, tmp_path: Path) -> None:
+    """A misspelt name would be a variant that is not there, and nobody would know why."""
+    assert "says nothing to paco-prof" in refused(tmp_path, text)
