@@ -142,7 +142,7 @@ def _against_the_loop() -> list[Figure]:
     drop_in = criterion_pass(OptimizedPaCoLoss(), given, shared)
     loop()
     exact_times, drop_in_times, ratios, drop_in_ratios = [], [], [], []
-    for _ in range(7):
+    for _ in range(15):
         one = _seconds(loop)
         fast, dropped = (median_estimate(times).value for times in _alternately([exact, drop_in], 30))
         exact_times.append(1e3 * fast)
