@@ -58,7 +58,7 @@ def test_the_report_shows_it(exact: Finished) -> None:
     assert "paco-prof breakdown: test_resnet, batch 2, 96 px, exact" in text
     assert "Variant: exact (exact), which sets" in text
     assert "Left out of exact here: cudnn_benchmark" in text
-    assert "It is an exact variant, as it claims to be." in text
+    assert "It is exact, as it claims to be." in text
     lines = exact.out.splitlines()
     assert any(line.startswith("Fidelity ─") for line in lines)
     assert any(line.startswith("Gradient ") for line in lines)
