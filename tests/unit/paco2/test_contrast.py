@@ -158,7 +158,7 @@ def assert_same(actual: Outcome, expected: Outcome, rel: float = 1e-8, value_rel
         assert difference <= rel * scale, f"{name}: {difference / scale:.1e}"
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cases, st.booleans(), st.booleans(), st.booleans())
 def test_value_and_gradient_are_the_loops(case: Case, use_semi_hard: bool, keeps: bool, loop_keeps: bool) -> None:
     expected = case.run(PaCLoss(ALPHA, use_semi_hard, cache_covariance_inverse=loop_keeps))
