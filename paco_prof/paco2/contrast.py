@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from paco_prof.paco2.covariance import cholesky_factor
 from paco_prof.paco2.precision import working_dtype
-from paco_prof.paco2.selection import Selection, distinct_rows
+from paco_prof.paco2.selection import Selection, checked_limit, distinct_rows
 from paco_prof.paco2.whitening import columns_to_whiten, pairwise_distances, whiten
 from paco_prof.stages import PAC, stage
 
@@ -202,7 +202,7 @@ class FusedPaCLoss(nn.Module):
         super().__init__()
         self.alpha = alpha
         self.use_semi_hard = use_semi_hard
-        self.max_negatives_per_sample = max_negatives_per_sample
+        self.max_negatives_per_sample = checked_limit(max_negatives_per_sample)
         self.use_hard_negative_mining = use_hard_negative_mining
         self.cache_covariance_inverse = cache_covariance_inverse
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from paco_prof.errors import UsageError
 from paco_prof.forms import Metric, Rounds
 from paco_prof.paco2.precision import working_dtype
-from paco_prof.paco2.selection import distinct_rows, select_negatives
+from paco_prof.paco2.selection import checked_limit, distinct_rows, select_negatives
 from paco_prof.paco2.spd import METRICS, squared_distance
 from paco_prof.paco2.windows import WINDOW_MEANS
 from paco_prof.stages import CE, PAC, SOC, stage
@@ -63,7 +63,7 @@ class PaCLoss(nn.Module):
         super().__init__()
         self.alpha = alpha
         self.use_semi_hard = use_semi_hard
-        self.max_negatives_per_sample = max_negatives_per_sample
+        self.max_negatives_per_sample = checked_limit(max_negatives_per_sample)
         self.use_hard_negative_mining = use_hard_negative_mining
         self.cache_covariance_inverse = cache_covariance_inverse
 

@@ -7,11 +7,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from paco_prof.errors import UsageError
 from paco_prof.paco2.covariance import cholesky_factor
 from paco_prof.paco2.negatives import fold_rows
 from paco_prof.paco2.whitening import columns_to_whiten, pairwise_distances, whiten
 
-__all__ = ["Selection", "distinct_rows", "select_negatives"]
+__all__ = ["Selection", "checked_limit", "distinct_rows", "select_negatives"]
+
+
+def checked_limit(max_negatives: int | None) -> int | None:
+    """The limit as it was given.
+
+    Raises:
+        UsageError: it leaves an anchor nothing to be contrasted with.
+    """
+    if max_negatives is not None and max_negatives < 1:
+        raise UsageError(f"max_negatives_per_sample={max_negatives} should be 1 or more.", "None is no limit.")
+    return max_negatives
 
 
 def distinct_rows(pool: Tensor, unless_at_most: int = 0) -> tuple[Tensor, Tensor | None]:

@@ -15,7 +15,7 @@ from paco_prof.analysis.breakdown import (
 )
 from paco_prof.analysis.claims import CheckedClaim, check_claims
 from paco_prof.analysis.fidelity import fidelity_view
-from paco_prof.analysis.findings import find
+from paco_prof.analysis.find import find
 from paco_prof.records import BreakdownRecord, Training
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.fidelity_report import fidelity_blocks

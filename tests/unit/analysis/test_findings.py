@@ -20,6 +20,7 @@ from builders import (
 )
 from paco_prof.analysis import findings as f
 from paco_prof.analysis.breakdown import breakdown_view
+from paco_prof.analysis.find import find
 from paco_prof.records import BreakdownRecord, LossTest, Note, OperatorCount, VariantKind, VariantUsed
 
 QUIET = cpu_record()
@@ -27,7 +28,7 @@ QUIET = cpu_record()
 
 def findings(record: BreakdownRecord) -> tuple[f.Finding, ...]:
     """What is found in a record."""
-    return f.find(record, breakdown_view(record))
+    return find(record, breakdown_view(record))
 
 
 def only(record: BreakdownRecord, kind: type[Any]) -> Any:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import oracle
+from paco_prof.errors import UsageError
 from paco_prof.paco2 import contrast, negatives
 from paco_prof.paco2.contrast import FusedPaCLoss
 from paco_prof.paco2.covariance import joint_covariance, part_covariance
@@ -352,7 +353,8 @@ def test_narrow_inputs_are_computed_in_float64(dtype: torch.dtype, autocast: boo
 @settings(max_examples=60)
 @given(cases | lattices, st.booleans(), st.booleans(), st.integers(0, 2))
 def test_a_limit_that_leaves_nothing_out_is_exact(case: Case, use_semi_hard: bool, hardest: bool, above: int) -> None:
-    loss = FusedPaCLoss(ALPHA, use_semi_hard, case.num_distinct() + above, hardest)
+    # An empty pool has no row to limit, and a limit is at least one.
+    loss = FusedPaCLoss(ALPHA, use_semi_hard, max(1, case.num_distinct()) + above, hardest)
     assert_same(case.run(loss), case.run(FusedPaCLoss(ALPHA, use_semi_hard)), rel=1e-9)
 
 
@@ -626,3 +628,10 @@ def test_a_pool_is_folded_where_it_has_more_rows_than_parts_or_a_limit(
     case = make_case(0, 3, 2, 5, 1e-2, pool="copies")
     replace(case, negatives_pool=case.negatives_pool[:num_rows]).run(FusedPaCLoss(ALPHA, True, limit))
     assert len(folded) == is_folded
+
+
+@pytest.mark.parametrize("form", [PaCLoss, FusedPaCLoss])
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_nothing_is_refused(form: type[Any], limit: int) -> None:
+    with pytest.raises(UsageError, match=f"max_negatives_per_sample={limit}"):
+        form(max_negatives_per_sample=limit)
