@@ -110,9 +110,9 @@ def breakdown(
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from paco_prof.cli.progress import BarProgress, SilentProgress
-    from paco_prof.measure.environment import shareable_command
     from paco_prof.measure.job import Job
     from paco_prof.measure.session import Plan, measure_breakdown
+    from paco_prof.measure.shareable import shareable_command
 
     job = Job(planned.workload, planned.base, planned.used, planned.optional)
     plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity)

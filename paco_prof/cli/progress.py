@@ -25,10 +25,10 @@ class SilentProgress:
     def __exit__(self, *exc: object) -> None: ...
 
     def begin(self, what: str) -> None:
-        """See `paco_prof.measure.session.Progress.begin`."""
+        """See `paco_prof.measure.progress.Progress.begin`."""
 
     def update(self, elapsed: float, left: float) -> None:
-        """See `paco_prof.measure.session.Progress.update`."""
+        """See `paco_prof.measure.progress.Progress.update`."""
 
 
 class _TimeLeft(ProgressColumn):
@@ -74,11 +74,11 @@ class BarProgress:
         self._progress.stop()
 
     def begin(self, what: str) -> None:
-        """See `paco_prof.measure.session.Progress.begin`."""
+        """See `paco_prof.measure.progress.Progress.begin`."""
         self._progress.update(self._task, description=what, refresh=True)
 
     def update(self, elapsed: float, left: float) -> None:
-        """See `paco_prof.measure.session.Progress.update`."""
+        """See `paco_prof.measure.progress.Progress.update`."""
         now = time.monotonic()
         is_due = now - self._last_redraw >= SECONDS_BETWEEN_REDRAWS
         self._last_redraw = now if is_due else self._last_redraw

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import torch
 
-from paco_prof.measure.timeline import Owner
+from paco_prof.measure.timeline import Owner, Span
 
-__all__ = ["Clock", "Event", "EventClock", "HostClock", "Instant", "Span", "clock_for"]
+__all__ = ["Clock", "Event", "EventClock", "HostClock", "Instant", "clock_for"]
 
 
 class Event(Protocol):
@@ -28,19 +28,6 @@ class Instant:
 
     host_ns: int
     event: Event | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Time between two instants, in seconds.
-
-    Attributes:
-        host: on the host's clock.
-        device: on the device's clock; None where an event could not be read.
-    """
-
-    host: float
-    device: float | None
 
 
 class Clock(Protocol):

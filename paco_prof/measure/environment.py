@@ -15,7 +15,7 @@ import torch
 
 from paco_prof.records import Environment
 
-__all__ = ["describe_environment", "scrub", "shareable_command"]
+__all__ = ["describe_environment"]
 
 LIBRARIES = ("timm", "torchvision", "numpy", "scipy")
 
@@ -45,25 +45,6 @@ def describe_environment(device: torch.device) -> Environment:
         load_average=_load_average(),
         commit=_commit(),
     )
-
-
-def scrub(text: str) -> str:
-    """A message without the folders of absolute paths: `/home/x/run.json` becomes `run.json`, `/home/x` becomes `~`."""
-    home = str(Path.home())
-    if home != "/":
-        text = text.replace(home, "~")
-    text = re.sub(r"/(?:home|Users)/[^/\s:'\"]+", "~", text)
-    return re.sub(r"(?:~|(?<![\w.])(?:[A-Za-z]:)?)[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\"]+)", r"\1", text)
-
-
-def shareable_command(arguments: list[str]) -> tuple[str, ...]:
-    """A command line as a record keeps it: every path, relative ones too, reduced to its file name."""
-    return tuple(_without_folders(argument) for argument in arguments)
-
-
-def _without_folders(argument: str) -> str:
-    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
-    return option + equals + re.split(r"[/\\]", value)[-1]
 
 
 def _processor() -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import psutil
 import torch
 
+from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.timeline import ROOT, Owner, Timeline
 from paco_prof.measure.tracker import StageTracker
 from paco_prof.records import Memory, StageMemory
 from paco_prof.stages import listening
 
-__all__ = ["AllocatorProbe", "measure_memory", "peaks_by_stage", "process_peak_bytes"]
+__all__ = ["AllocatorProbe", "measure_memory", "peaks_by_stage"]
 
 
 class AllocatorProbe:
@@ -75,13 +74,3 @@ def peaks_by_stage(pieces: Iterable[tuple[Owner, int]]) -> tuple[StageMemory, ..
         for owner, peak in peaks.items()
         if owner.path != ROOT
     )
-
-
-def process_peak_bytes() -> int:
-    """Highest resident memory of this process so far."""
-    if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from paco_prof import __version__
-from paco_prof.errors import PacoProfError, UsageError
-from paco_prof.measure.clock import Clock, clock_for
-from paco_prof.measure.device import resolve_device
-from paco_prof.measure.environment import describe_environment, scrub
+from paco_prof.errors import PacoProfError
+from paco_prof.measure.building import Built, build
+from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import copy_of_state, measure_fidelity
 from paco_prof.measure.inference import InferenceTest
 from paco_prof.measure.job import Job
@@ -26,13 +24,13 @@ from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
 from paco_prof.measure.operators import OperatorCensus
 from paco_prof.measure.pacing import Budget
+from paco_prof.measure.progress import Progress
+from paco_prof.measure.shareable import last_line
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
-from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount
-from paco_prof.settings import Workload
 
-__all__ = ["Outcome", "Plan", "Progress", "Session", "measure_breakdown"]
+__all__ = ["Outcome", "Plan", "Session", "measure_breakdown"]
 
 # Shares of the time: the rest is for training steps, which take the most and matter the most.
 INFERENCE_SHARE = 0.10
@@ -65,16 +63,6 @@ class Plan:
     fidelity: bool = True
 
 
-class Progress(Protocol):
-    """Whoever shows a run's progress."""
-
-    def begin(self, what: str) -> None:
-        """Another part of the run begins."""
-
-    def update(self, elapsed: float, left: float) -> None:
-        """Something was finished, so many seconds after the timing began and so many before it is likely to end."""
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -93,11 +81,9 @@ class Session:
     """One run on one workload that has been built.
 
     Args:
-        step: the training step to measure.
-        job: what it was built from.
+        built: what to measure.
         environment: where.
         plan: how long.
-        clock: the device's.
         progress: told what is going on.
         save: given the record so far after every part, and every few seconds in between.
         command: the command line, as the record is to keep it.
@@ -105,20 +91,18 @@ class Session:
 
     def __init__(
         self,
-        step: TrainingStep,
-        job: Job,
+        built: Built,
         environment: Environment,
         plan: Plan,
-        clock: Clock,
         progress: Progress,
         save: Callable[[BreakdownRecord], None],
         command: tuple[str, ...] = (),
     ) -> None:
-        self._step = step
-        self._job = job
+        self._step = built.step
+        self._job = built.job
+        self._clock = built.clock
         self._environment = environment
         self._plan = plan
-        self._clock = clock
         self._progress = progress
         self._save = save
         self._command = command
@@ -129,8 +113,8 @@ class Session:
         self._memory: Memory | None = None
         self._fidelity: Fidelity | None = None
         self._measuring_seconds: float | None = None
-        self._inference = InferenceTest(step.inference(), clock)
-        self._training = TrainingTest(step.run, clock, random.Random(job.workload.seed))
+        self._inference = InferenceTest(built.step.inference(), built.clock)
+        self._training = TrainingTest(built.step.run, built.clock, random.Random(built.job.workload.seed))
         self._loss_alone: LossAlone | None = None
         self._begin_timing()
 
@@ -151,7 +135,7 @@ class Session:
         except Exception as failure:
             error = failure
             self._training.fail()
-            self._notes.append(Note(code="failed", detail=_last_line(failure)))
+            self._notes.append(Note(code="failed", detail=last_line(failure)))
         record = self.record()
         self._checkpoint(record)
         return Outcome(record, error or self._unwritten)
@@ -219,7 +203,7 @@ class Session:
             self._step.model.load_state_dict(initial)
             self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
         except (RuntimeError, MemoryError) as error:
-            self._notes.append(Note(code="no_fidelity", detail=_last_line(error)))
+            self._notes.append(Note(code="no_fidelity", detail=last_line(error)))
 
     def _write_trace(self, path: Path) -> None:
         """One more step; without its operators where the profiler would choke on them."""
@@ -260,38 +244,7 @@ def measure_breakdown(
     Raises:
         UsageError: it cannot be built, or not be done there; nothing has been measured then.
     """
-    device = resolve_device(job.workload.device)
-    if job.workload.threads is not None:
-        torch.set_num_threads(job.workload.threads)
-    if device.index is not None:
-        # Events are recorded on the current device's stream, whichever device the model is on.
-        torch.get_device_module(device).set_device(device)
     progress.begin("building the model")
-    job = job.on(device)
-    workload = job.workload
-    _set_backends(workload)
-    try:
-        step, built = build_step(workload, device)
-        environment = describe_environment(device)
-        session = Session(
-            step, replace(job, workload=built), environment, plan, clock_for(device), progress, save, command
-        )
-    except (RuntimeError, MemoryError) as error:
-        raise UsageError(
-            f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
-            f"{_last_line(error)}.",
-            "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
-        ) from error
+    built = build(job)
+    session = Session(built, describe_environment(built.step.device), plan, progress, save, command)
     return session.run()
-
-
-def _set_backends(workload: Workload) -> None:
-    """The switches that hold for the whole process. Off is off: torch would let cuDNN convolve in TF32 unasked."""
-    torch.backends.cuda.matmul.allow_tf32 = workload.tf32
-    torch.backends.cudnn.allow_tf32 = workload.tf32
-    torch.backends.cudnn.benchmark = workload.cudnn_benchmark
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return scrub(f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__)

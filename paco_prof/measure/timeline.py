@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from paco_prof.stages import Phase
 
-__all__ = ["ROOT", "Owner", "Probe", "Timeline"]
+__all__ = ["ROOT", "Owner", "Probe", "Span", "Timeline"]
 
 Mark = TypeVar("Mark")
 Reading = TypeVar("Reading", covariant=True)
@@ -28,6 +28,19 @@ class Owner:
 
     path: str
     phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Time between two cuts, in seconds.
+
+    Attributes:
+        host: on the host's clock.
+        device: on the device's clock; None where an event could not be read.
+    """
+
+    host: float
+    device: float | None
 
 
 class Probe(Protocol[Reading]):

@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import get_args
 
 import torch
 
-from paco_prof.measure.clock import Clock, Span
+from paco_prof.measure.clock import Clock
 from paco_prof.measure.neighbours import Neighbours
 from paco_prof.measure.pacing import Budget, Tick, is_precise, warm_up
-from paco_prof.measure.timeline import ROOT, Owner, Timeline
+from paco_prof.measure.steps import TimedStep, seconds_by_row, training_record
+from paco_prof.measure.timeline import Owner, Span, Timeline
 from paco_prof.measure.tracker import StageTracker
-from paco_prof.records import Overhead, StageSamples, StopReason, Training
-from paco_prof.stages import Phase, listening
+from paco_prof.records import Overhead, StopReason, Training
+from paco_prof.stages import listening
 from paco_prof.stats.summary import SMALLEST_SHARE
 
-__all__ = ["BACKWARD_WHOLE", "TimedStep", "TrainingTest", "bare_step", "timed_step"]
+__all__ = ["BACKWARD_WHOLE", "TrainingTest", "bare_step", "timed_step"]
 
 # The stage that stands for all of backward where it cannot be divided.
 BACKWARD_WHOLE = "backward"
 
 RunStep = Callable[[], dict[str, torch.Tensor]]
-
-
-@dataclass(frozen=True)
-class TimedStep:
-    """One instrumented step.
-
-    Attributes:
-        seconds: wall time, until the device was idle.
-        spans: own time of each stage and phase, the step itself (`ROOT`) included.
-        calls: stretches of each.
-        losses: their values.
-        own_seconds: host time that the instrument itself took.
-        backward_whole: why backward was not divided; empty where it was.
-    """
-
-    seconds: float
-    spans: dict[Owner, Span]
-    calls: dict[Owner, int]
-    losses: dict[str, float]
-    own_seconds: float
-    backward_whole: str = ""
 
 
 def bare_step(run: Callable[[], object], clock: Clock) -> float:
@@ -74,7 +51,9 @@ def timed_step(run: RunStep, clock: Clock) -> TimedStep:
         key = Owner(BACKWARD_WHOLE, "backward") if whole else owner
         spans[key] = _sum(spans[key], span) if key in spans else span
     values = {name: float(value) for name, value in losses.items()}
-    return TimedStep(seconds, spans, dict(tracker.calls), values, tracker.own_ns / 1e9, tracker.backward_whole)
+    return TimedStep(
+        seconds, spans, dict(tracker.calls), values, tracker.own_ns / 1e9, clock.is_asynchronous, tracker.backward_whole
+    )
 
 
 def _sum(one: Span, other: Span) -> Span:
@@ -147,18 +126,8 @@ class TrainingTest:
         steps = self.steps or self._all[-1:]
         if not steps:
             return None
-        owners = {owner for step in steps for owner in step.spans if owner.path != ROOT}
-        return Training(
-            steps=tuple(step.seconds for step in steps),
-            warmup=tuple(step.seconds for step in self._all[: -len(steps)]),
-            phases={phase: tuple(_phase_seconds(step, phase) for step in steps) for phase in get_args(Phase)},
-            stages=tuple(self._samples(owner, steps) for owner in sorted(owners, key=lambda o: (o.path, o.phase))),
-            losses={name: tuple(step.losses[name] for step in steps) for name in steps[0].losses},
-            stop_reason=self.stop_reason,
-            backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
-            other_busy_cores=self._other_busy_cores,
-            instrument=tuple(step.own_seconds for step in steps),
-        )
+        warmup = [step.seconds for step in self._all[: -len(steps)]]
+        return training_record(steps, warmup, self.stop_reason, self._other_busy_cores)
 
     def overhead(self) -> Overhead | None:
         """The pairs so far; None before the first."""
@@ -179,37 +148,6 @@ class TrainingTest:
         """True once the interval of every row above 1 % of the step is narrow: of each stage with all inside it."""
         steps = self.steps
         whole = sum(step.seconds for step in steps)
-        rows = [_seconds_by_row(step) for step in steps]
+        rows = [seconds_by_row(step) for step in steps]
         series = [[row.get(name, 0.0) for row in rows] for name in {name for row in rows for name in row}]
         return bool(steps) and all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
-
-    def _samples(self, owner: Owner, steps: list[TimedStep]) -> StageSamples:
-        # A stage that a step never entered took no time in it.
-        spans = [step.spans.get(owner, Span(0.0, 0.0)) for step in steps]
-        return StageSamples(
-            path=owner.path,
-            phase=owner.phase,
-            calls=max(step.calls.get(owner, 1) for step in steps),
-            host=tuple(span.host for span in spans),
-            device=tuple(span.device for span in spans) if self._clock.is_asynchronous else None,
-        )
-
-
-def _seconds(span: Span | None) -> float:
-    if span is None:
-        return 0.0
-    # Where an event was lost the host's clock is the better guess.
-    return span.host if span.device is None else span.device
-
-
-def _seconds_by_row(step: TimedStep) -> dict[str, float]:
-    """Seconds of each stage that has no parent, all phases and all stages inside it added up."""
-    rows: dict[str, float] = defaultdict(float)
-    for owner, span in step.spans.items():
-        if owner.path != ROOT:
-            rows[owner.path.split("/")[0]] += _seconds(span)
-    return rows
-
-
-def _phase_seconds(step: TimedStep, phase: Phase) -> float:
-    return sum(_seconds(span) for owner, span in step.spans.items() if owner.phase == phase)

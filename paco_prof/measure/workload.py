@@ -105,10 +105,13 @@ class TrainingStep:
         return torch.autocast(self.device.type, dtype=self.dtype if is_reduced else None, enabled=is_reduced)
 
     def inference(self) -> Callable[[], Tensor]:
-        """A call that computes the logits of the first view, copied to the device beforehand."""
-        x1 = self.batch.x1.to(self.device)
+        """A call that computes the logits of the first view, which only the first call copies to the device."""
+        on_device: list[Tensor] = []
 
         def infer() -> Tensor:
+            if not on_device:
+                on_device.append(self.batch.x1.to(self.device))
+            (x1,) = on_device
             with torch.inference_mode(), self.autocast():
                 logits: Tensor = self.model(x1)
             return logits

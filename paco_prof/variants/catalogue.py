@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paco_prof.variants.variant import Claim, Variant, combined
+from paco_prof.records import SpeedupClaim
+from paco_prof.variants.variant import Variant, combined
 
 __all__ = ["CATALOGUE", "PRESETS", "TOGGLES"]
 
-_LOSS = Claim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
-_MIXED_PRECISION = Claim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
-_SMALLER_MODEL = Claim("Reduce Model Complexity (Priority 4) - 15-25% Speedup", 1.15, 1.25)
+_LOSS = SpeedupClaim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
+_MIXED_PRECISION = SpeedupClaim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
+_SMALLER_MODEL = SpeedupClaim("Reduce Model Complexity (Priority 4) - 15-25% Speedup", 1.15, 1.25)
 
 TOGGLES: tuple[Variant, ...] = (
     Variant(
@@ -29,14 +30,14 @@ TOGGLES: tuple[Variant, ...] = (
         "Factorise each image's metric once, and not once a distance.",
         "exact",
         {"cache_covariance_inverse": True},
-        Claim("Cache covariance inverse: Use Cholesky decomposition and caching"),
+        SpeedupClaim("Cache covariance inverse: Use Cholesky decomposition and caching"),
     ),
     Variant(
         "max-negatives-16",
         "Contrast each anchor with 16 random negatives instead of all.",
         "approximate",
         {"max_negatives": 16, "hard_negative_mining": False},
-        Claim("Reducing from all samples to top-16 gives massive speedup"),
+        SpeedupClaim("Reducing from all samples to top-16 gives massive speedup"),
         error="No bound; PaC 51 % low, the gradient off by 0.2 % on ResNet-50 at initialisation.",
     ),
     Variant(
@@ -44,7 +45,7 @@ TOGGLES: tuple[Variant, ...] = (
         "Contrast each anchor with its 16 nearest negatives instead of all.",
         "approximate",
         {"max_negatives": 16, "hard_negative_mining": True},
-        Claim("Hard negative mining: Select most informative negatives"),
+        SpeedupClaim("Hard negative mining: Select most informative negatives"),
         error="None for anchors with fewer than 16 parts no farther than the positive.",
     ),
     Variant(
@@ -64,7 +65,7 @@ TOGGLES: tuple[Variant, ...] = (
         "Search peaks in all images at once and average all windows in one product, without copies to the host.",
         "exact",
         {"sampling": "batched"},
-        Claim("Vectorized operations: Use einsum and batch processing"),
+        SpeedupClaim("Vectorized operations: Use einsum and batch processing"),
     ),
     Variant(
         "separable-sampling",
@@ -72,7 +73,7 @@ TOGGLES: tuple[Variant, ...] = (
         "rounding differs.",
         "exact",
         {"sampling": "separable"},
-        Claim("Optimize part sampling with separable convolutions"),
+        SpeedupClaim("Optimize part sampling with separable convolutions"),
     ),
     Variant(
         "stale-peaks",
@@ -86,14 +87,14 @@ TOGGLES: tuple[Variant, ...] = (
         "Try all permutations of a few parts at once, without a copy to the host; scipy above six parts.",
         "exact",
         {"matching": "batched"},
-        Claim("Optimize Hungarian matching for small K"),
+        SpeedupClaim("Optimize Hungarian matching for small K"),
     ),
     Variant(
         "approximate-matching",
         "Match greedily, the nearest pair first.",
         "approximate",
         {"matching": "greedy"},
-        Claim("Implement approximate Hungarian matching"),
+        SpeedupClaim("Implement approximate Hungarian matching"),
         error="For distances the total cost is at most 3.5 times the optimum with K=4.",
     ),
     Variant(
@@ -141,7 +142,7 @@ TOGGLES: tuple[Variant, ...] = (
         "A smaller backbone.",
         "different",
         {"backbone": "efficientnet_b0"},
-        Claim("Efficient Backbone (Priority 3) - 30% Speedup", 1.3, 1.45, "backbone"),
+        SpeedupClaim("Efficient Backbone (Priority 3) - 30% Speedup", 1.3, 1.45, "backbone"),
     ),
     Variant("d32", "Reduce parts to 32 dimensions instead of 64.", "different", {"dim": 32}, _SMALLER_MODEL),
     Variant("r3", "Average parts over 3 x 3 pixels instead of 5 x 5.", "different", {"window": 3}, _SMALLER_MODEL),
@@ -150,14 +151,14 @@ TOGGLES: tuple[Variant, ...] = (
         "Plain cross-entropy instead of the weighted one.",
         "different",
         {"gamma": 0.0},
-        Claim("Disable weighted CE for speed"),
+        SpeedupClaim("Disable weighted CE for speed"),
     ),
     Variant(
         "192px",
         "Images of 192 pixels instead of 224.",
         "different",
         {"image_size": 192},
-        Claim("Experiment with smaller input resolution (192x192)"),
+        SpeedupClaim("Experiment with smaller input resolution (192x192)"),
     ),
     Variant(
         "other-images-pool",
@@ -182,21 +183,21 @@ TOGGLES: tuple[Variant, ...] = (
         "Clip the gradient to norm 1; another update wherever it is longer.",
         "different",
         {"clip_norm": 1.0},
-        Claim("Add gradient clipping and learning rate scheduling"),
+        SpeedupClaim("Add gradient clipping and learning rate scheduling"),
     ),
     Variant(
         "cosine-schedule",
         "Warm the learning rate up and let it fall along a cosine.",
         "different",
         {"schedule": "cosine"},
-        Claim("Add gradient clipping and learning rate scheduling"),
+        SpeedupClaim("Add gradient clipping and learning rate scheduling"),
     ),
 )
 
 _BY_NAME = {toggle.name: toggle for toggle in TOGGLES}
 
 
-def _preset(name: str, why: str, toggles: str, claim: Claim | None = None) -> Variant:
+def _preset(name: str, why: str, toggles: str, claim: SpeedupClaim | None = None) -> Variant:
     whole = combined(name, why, [_BY_NAME[toggle] for toggle in toggles.split()], claim)
     return replace(whole, optional=frozenset(whole.settings))
 
@@ -222,11 +223,13 @@ PRESETS: tuple[Variant, ...] = (
         "optimized",
         "The analysis's optimized configuration, with a loss that is fused; bfloat16 in the place of float16.",
         "bfloat16 efficientnet-b0 d32 r3 gamma0 fused-loss hard-negative-mining cholesky-caching",
-        Claim("Training time per batch: 6-7 seconds (1.9x speedup)", 1.9, 1.9),
+        SpeedupClaim("Training time per batch: 6-7 seconds (1.9x speedup)", 1.9, 1.9),
     ),
-    _preset("phase1", "Phase 1 of the analysis's checklist.", _PHASE1, Claim("Cumulative Speedup 1.4-1.6x", 1.4, 1.6)),
-    _preset("phase2", "Phases 1 and 2 of it.", _PHASE2, Claim("Cumulative Speedup 1.7-2.2x", 1.7, 2.2)),
-    _preset("phase3", "Phases 1 to 3 of it.", _PHASE3, Claim("Cumulative Speedup 1.9-2.6x", 1.9, 2.6)),
+    _preset(
+        "phase1", "Phase 1 of the analysis's checklist.", _PHASE1, SpeedupClaim("Cumulative Speedup 1.4-1.6x", 1.4, 1.6)
+    ),
+    _preset("phase2", "Phases 1 and 2 of it.", _PHASE2, SpeedupClaim("Cumulative Speedup 1.7-2.2x", 1.7, 2.2)),
+    _preset("phase3", "Phases 1 to 3 of it.", _PHASE3, SpeedupClaim("Cumulative Speedup 1.9-2.6x", 1.9, 2.6)),
     _preset(
         "fastest",
         "Everything here that makes a step shorter, whatever it changes.",

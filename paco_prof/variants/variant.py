@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from paco_prof.records import VariantKind
+from paco_prof.records import SpeedupClaim, VariantKind
 
-__all__ = ["Claim", "Variant", "combined", "least_exact", "most_exact"]
+__all__ = ["Variant", "combined", "least_exact", "most_exact"]
 
 KINDS: tuple[VariantKind, ...] = ("exact", "approximate", "different")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What the analysis expects of a change.
-
-    Attributes:
-        text: its words.
-        low, high: the speed-up it stands for, 1.2 for "20 %"; None where the words hold no number.
-        of: what the number is of.
-    """
-
-    text: str
-    low: float | None = None
-    high: float | None = None
-    of: Literal["step", "backbone"] = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +34,13 @@ class Variant:
     why: str
     kind: VariantKind
     settings: dict[str, Any] = field(default_factory=dict)
-    claim: Claim | None = None
+    claim: SpeedupClaim | None = None
     parts: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     error: str = ""
 
 
-def combined(name: str, why: str, parts: Sequence[Variant], claim: Claim | None = None) -> Variant:
+def combined(name: str, why: str, parts: Sequence[Variant], claim: SpeedupClaim | None = None) -> Variant:
     """Several variants as one; what a later one sets counts, and the kind is the least exact of theirs."""
     settings: dict[str, Any] = {}
     for part in parts:

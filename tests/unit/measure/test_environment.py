@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from paco_prof.measure.environment import describe_environment, scrub, shareable_command
+from paco_prof.measure.environment import describe_environment
+from paco_prof.measure.shareable import scrub, shareable_command
 
 
 def test_the_machine_is_described_without_naming_it() -> None:

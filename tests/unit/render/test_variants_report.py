@@ -7,13 +7,19 @@ import json
 
 import pytest
 
+from paco_prof.records import SpeedupClaim
 from paco_prof.render.document import Heading, Paragraph, Row, Table
 from paco_prof.render.variants_report import variants_data, variants_document
 from paco_prof.variants.catalogue import CATALOGUE, PRESETS, TOGGLES
-from paco_prof.variants.variant import Claim, Variant
+from paco_prof.variants.variant import Variant
 
 PRESET = Variant(
-    "all", "Everything.", "different", {"dim": 32, "compile": True}, Claim("2x", 2.0, 2.5, "backbone"), ("d32", "one")
+    "all",
+    "Everything.",
+    "different",
+    {"dim": 32, "compile": True},
+    SpeedupClaim("2x", 2.0, 2.5, "backbone"),
+    ("d32", "one"),
 )
 TOGGLE = Variant("one", "Another way.", "approximate", {"compile": True}, error="At most 3 %.")
 MINE = Variant("mine", "What we [train].", "approximate", {"precision": "bfloat16"}, parts=("bfloat16",))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paco_prof.records import VariantKind
-from paco_prof.variants.variant import Claim, Variant, combined, least_exact
+from paco_prof.records import SpeedupClaim, VariantKind
+from paco_prof.variants.variant import Variant, combined, least_exact
 
 FUSED = Variant("fused", "Fused.", "exact", {"contrast": "fused"}, optional=frozenset({"contrast"}))
-HALF = Variant("half", "Half.", "approximate", {"precision": "bfloat16"}, Claim("faster", 1.2, 1.4))
+HALF = Variant("half", "Half.", "approximate", {"precision": "bfloat16"}, SpeedupClaim("faster", 1.2, 1.4))
 SMALL = Variant("small", "Small.", "different", {"dim": 32, "contrast": "loop"})
 KINDS: st.SearchStrategy[VariantKind] = st.sampled_from(("exact", "approximate", "different"))
 
@@ -23,8 +23,8 @@ def test_settings_are_put_together_and_the_later_counts() -> None:
 
 
 def test_it_knows_its_parts_in_their_order_and_has_its_own_words() -> None:
-    whole = combined("x", "Why.", [SMALL, FUSED], Claim("much"))
-    assert (whole.name, whole.why, whole.parts, whole.claim) == ("x", "Why.", ("small", "fused"), Claim("much"))
+    whole = combined("x", "Why.", [SMALL, FUSED], SpeedupClaim("much"))
+    assert (whole.name, whole.why, whole.parts, whole.claim) == ("x", "Why.", ("small", "fused"), SpeedupClaim("much"))
 
 
 def test_the_claim_of_a_part_is_not_one_of_the_whole() -> None:

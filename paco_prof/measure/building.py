@@ -1,0 +1,65 @@
+"""From a job to something that can be measured: the device is found, the switches are set, the model is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from paco_prof.errors import UsageError
+from paco_prof.measure.clock import Clock, clock_for
+from paco_prof.measure.device import resolve_device
+from paco_prof.measure.job import Job
+from paco_prof.measure.shareable import last_line
+from paco_prof.measure.workload import TrainingStep, build_step
+from paco_prof.settings import Workload
+
+__all__ = ["Built", "build"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What can be measured.
+
+    Attributes:
+        step: the training step.
+        job: what it was built from, as the device can do it, with what only building it tells.
+        clock: the device's.
+    """
+
+    step: TrainingStep
+    job: Job
+    clock: Clock
+
+
+def build(job: Job) -> Built:
+    """Build a job on its device.
+
+    Raises:
+        UsageError: it cannot be built, or the device cannot do it.
+    """
+    device = resolve_device(job.workload.device)
+    if job.workload.threads is not None:
+        torch.set_num_threads(job.workload.threads)
+    if device.index is not None:
+        # Events are recorded on the current device's stream, whichever device the model is on.
+        torch.get_device_module(device).set_device(device)
+    job = job.on(device)
+    workload = job.workload
+    _set_backends(workload)
+    try:
+        step, built = build_step(workload, device)
+    except (RuntimeError, MemoryError) as error:
+        raise UsageError(
+            f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
+            f"{last_line(error)}.",
+            "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
+        ) from error
+    return Built(step, replace(job, workload=built), clock_for(device))
+
+
+def _set_backends(workload: Workload) -> None:
+    """The switches that hold for the whole process. Off is off: torch would let cuDNN convolve in TF32 unasked."""
+    torch.backends.cuda.matmul.allow_tf32 = workload.tf32
+    torch.backends.cudnn.allow_tf32 = workload.tf32
+    torch.backends.cudnn.benchmark = workload.cudnn_benchmark

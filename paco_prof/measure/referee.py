@@ -1,0 +1,383 @@
+"""Holds variants against a baseline: rounds of launches, and what becomes of processes that fail. Free of torch.
+
+A round takes one launch of each variant. Its launches share the baseline's process where the batch is the same; the
+next round begins with fresh ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.measure.launch import MAX_PAIRS, MIN_PAIRS, LaunchInProgress, Runner
+from paco_prof.measure.machine import MachineMonitor
+from paco_prof.measure.pacing import Budget
+from paco_prof.measure.progress import Progress
+from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
+from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Note, Status
+from paco_prof.settings import Workload
+
+__all__ = ["ComparisonOutcome", "Referee", "halved"]
+
+WARMUP_SHARE = 0.25
+MAX_WARMUP_SECONDS = 60.0
+# A comparison with float64 takes about as long as so many steps of the reference.
+FIDELITY_STEPS = 4.0
+# What fails so fails again.
+LASTING = ("not applicable", "out of memory", "raised")
+# What must be the same for two launches to be of one machine.
+FINGERPRINT = ("system", "processor", "cores", "threads", "accelerator", "driver", "versions", "flags")
+
+
+@dataclass(frozen=True)
+class ComparisonOutcome:
+    """How a comparison ended.
+
+    Attributes:
+        record: everything that was measured.
+        error: what ended it early, or else kept the record from being written.
+    """
+
+    record: ComparisonRecord
+    error: BaseException | None = None
+
+
+class Referee:
+    """Runs a comparison from wherever its record stands.
+
+    Args:
+        record: what to measure, and what has been measured already.
+        launch_worker: starts a contestant's process.
+        progress: told what is going on.
+        save: given the record after every launch.
+        now: seconds on the host's clock.
+        monitor: makes what watches the machine during a launch, from the accelerator's identity.
+    """
+
+    def __init__(
+        self,
+        record: ComparisonRecord,
+        launch_worker: Launcher,
+        progress: Progress,
+        save: Callable[[ComparisonRecord], None],
+        now: Callable[[], float] = time.monotonic,
+        monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
+    ) -> None:
+        self._record = record
+        self._plan = record.plan
+        self._launch_worker = launch_worker
+        self._progress = progress
+        self._save = save
+        self._now = now
+        self._monitor = monitor
+        self._start = now()
+        self._deadline = None if self._plan.max_seconds is None else self._start + self._plan.max_seconds
+        self._seconds_before = record.measuring_seconds or 0.0
+        self._unwritten: PacoProfError | None = None
+        self._given_up: set[int] = set()
+        self._halvings = [self._halvings_of(place) for place in range(len(record.contestants))]
+        self._open: list[Runner] = []
+        # The baseline's process of this round, and the contestants' state of it that its fidelity needs.
+        self._shared: Runner | None = None
+        self._accelerator_uuid: str | None = None
+        self._launch_seconds: list[float] = []
+        self._least_seconds: dict[int, float] = {}
+
+    def run(self) -> ComparisonOutcome:
+        """Take all launches that are left; an interruption, or whatever else ends it, leaves what there is."""
+        error: BaseException | None = None
+        status: Status = "failed"
+        try:
+            self._take_rounds()
+            status = "complete"
+        except KeyboardInterrupt as interrupt:
+            error, status = interrupt, "interrupted"
+        except UsageError as usage:
+            error = usage
+        finally:
+            self._close(*self._open)
+        self._update(status=status)
+        return ComparisonOutcome(self._record, error or self._unwritten)
+
+    def _take_rounds(self) -> None:
+        for number in range(self._plan.launches):
+            for place in range(1, len(self._record.contestants)):
+                if not self._is_left(place, number):
+                    continue
+                if self._is_time_for(place):
+                    self._take_launch(place, number)
+            self._end_round()
+        missing = sum(1 for _ in self._left())
+        if missing:
+            self._note(Note(code="time_is_up", number=missing))
+
+    def _left(self) -> Iterator[tuple[int, int]]:
+        """The launches that are still to be taken."""
+        for number in range(self._plan.launches):
+            for place in range(1, len(self._record.contestants)):
+                if self._is_left(place, number):
+                    yield place, number
+
+    def _is_left(self, place: int, number: int) -> bool:
+        done = any(
+            launch.contestant == place
+            and launch.round == number
+            and launch.is_complete
+            and launch.halvings == self._halvings[place]
+            for launch in self._record.launches
+        )
+        return not done and place not in self._given_up
+
+    def _is_time_for(self, place: int) -> bool:
+        if self._deadline is None or not self._record.launches:
+            return True
+        known = [self._least_seconds[place]] if place in self._least_seconds else [*self._least_seconds.values()]
+        return self._now() + max(known, default=0.0) <= self._deadline
+
+    def _take_launch(self, place: int, number: int) -> None:
+        """Take a launch, at a smaller batch where memory runs out and that was asked for."""
+        while True:
+            self._progress.begin(self._title(place, number))
+            start = self._now()
+            launch = LaunchInProgress(place, number, self._halvings[place], self._plan.sequential)
+            try:
+                take = self._take_sequential if self._plan.sequential else self._take_paired
+                take(launch)
+                return
+            except WorkerError as failure:
+                launch.fail()
+                if not self._go_on_after(failure, launch):
+                    return
+            finally:
+                self._keep(launch.record(), start)
+
+    def _title(self, place: int, number: int) -> str:
+        smaller = f", batch halved {self._halvings[place]}x" if self._halvings[place] else ""
+        return f"launch {number + 1}/{self._plan.launches}: {self._record.contestants[place].name}{smaller}"
+
+    def _take_paired(self, launch: LaunchInProgress) -> None:
+        place, begun = launch.contestant, self._now()
+        until = begun + self._share()
+        baseline = self._baseline(launch)
+        launch.baseline_pid = baseline.worker.pid
+        variant = self._runner(place, launch.halvings)
+        try:
+            self._check(0, baseline.ready(), launch)
+            self._check(place, variant.ready(), launch)
+            self._warm_up(baseline, until)
+            self._warm_up(variant, until)
+            overhead = self._now() - begun
+            self._tick()
+            budget = self._budget(until - self._reserve(launch, baseline.longest + variant.longest))
+            with self._watching(launch, [baseline, variant]) as monitor:
+                launch.take_pairs(baseline, variant, self._order(launch), budget, monitor.turn, self._tick)
+            pair = (self._now() - begun - overhead) / len(launch.variant)
+            self._least_seconds[place] = overhead + MIN_PAIRS * pair
+            launch.memories = (baseline.worker.memory(self._plan.timeout), variant.worker.memory(self._plan.timeout))
+            self._measure_fidelity(place, variant)
+        finally:
+            self._close(variant)
+            if baseline is not self._shared:
+                self._close(baseline)
+
+    def _take_sequential(self, launch: LaunchInProgress) -> None:
+        begun, share = self._now(), self._share()
+        baseline_first = self._order(launch).random() < 0.5
+        launch.baseline_first.append(baseline_first)
+        memories, reasons = {}, []
+        for half, is_baseline in ((0.5, baseline_first), (1.0, not baseline_first)):
+            place = 0 if is_baseline else launch.contestant
+            runner = self._runner(place, launch.halvings)
+            launch.baseline_pid = runner.worker.pid if is_baseline else None
+            try:
+                self._check(place, runner.ready(), launch)
+                self._warm_up(runner, begun + half * share)
+                budget = self._budget(begun + half * share - self._reserve(launch, runner.longest))
+                with self._watching(launch, [runner]) as monitor:
+                    reasons.append(launch.take_block(runner, is_baseline, budget, monitor.turn, self._tick))
+                memories[is_baseline] = runner.worker.memory(self._plan.timeout)
+                self._measure_fidelity(place, runner)
+            finally:
+                self._close(runner)
+        launch.memories = (memories[True], memories[False])
+        launch.stop_reason = reasons[-1]
+        self._least_seconds[launch.contestant] = self._now() - begun
+
+    def _baseline(self, launch: LaunchInProgress) -> Runner:
+        """The baseline's process: the round's own where the batch is the whole one."""
+        if launch.halvings:
+            self._close_shared()
+            return self._runner(0, launch.halvings)
+        if self._shared is None:
+            self._shared = self._runner(0, 0)
+        return self._shared
+
+    def _runner(self, place: int, halvings: int) -> Runner:
+        contestant = halved(self._record.contestants[place], halvings)
+        keep_initial = self._plan.fidelity and contestant.fidelity is None
+        runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
+        self._open.append(runner)
+        return runner
+
+    def _check(self, place: int, ready: Ready, launch: LaunchInProgress) -> None:
+        """Note what a contestant has turned out to be, and that this is the machine of the launches before."""
+        self._accelerator_uuid = ready.accelerator_uuid
+        if not launch.halvings:
+            built = ready.contestant.model_copy(update={"fidelity": self._record.contestants[place].fidelity})
+            self._replace(place, built)
+        known = self._record.environment
+        if known is None:
+            self._update(environment=ready.environment)
+            return
+        differing = [name for name in FINGERPRINT if getattr(known, name) != getattr(ready.environment, name)]
+        if differing and self._record.launches and place == 0:
+            raise UsageError(
+                f"The record's launches are of another machine: {', '.join(differing)} differ.",
+                "Times of two machines are never compared; begin a new record.",
+            )
+
+    def _share(self) -> float:
+        """Seconds for the launch that begins now: all that are left get the same."""
+        if self._deadline is None:
+            return math.inf
+        return max(0.0, self._deadline - self._now()) / max(1, sum(1 for _ in self._left()))
+
+    def _reserve(self, launch: LaunchInProgress, step_seconds: float) -> float:
+        """Seconds that comparing with float64 will take of a launch's share."""
+        return FIDELITY_STEPS * step_seconds if self._plan.fidelity and launch.round == 0 else 0.0
+
+    def _warm_up(self, runner: Runner, until: float) -> None:
+        left = min(MAX_WARMUP_SECONDS, WARMUP_SHARE * (until - self._now()))
+        runner.warm_up(self._now, self._now() + left)
+
+    def _budget(self, until: float) -> Budget:
+        return Budget(self._now, until, self._plan.pairs or MIN_PAIRS, self._plan.pairs or MAX_PAIRS)
+
+    @contextlib.contextmanager
+    def _watching(self, launch: LaunchInProgress, runners: list[Runner]) -> Iterator[MachineMonitor]:
+        monitor = self._monitor(self._accelerator_uuid)
+        monitor.begin([runner.worker.pid for runner in runners])
+        try:
+            yield monitor
+        finally:
+            launch.machine = monitor.end()
+
+    def _measure_fidelity(self, place: int, runner: Runner) -> None:
+        """Where that is still to be done; what cannot be compared has been timed all the same."""
+        contestant = self._record.contestants[place]
+        if not self._plan.fidelity or contestant.fidelity is not None:
+            return
+        self._progress.begin(f"comparing {contestant.name} with float64")
+        try:
+            fidelity = runner.worker.fidelity(self._plan.timeout)
+        except WorkerError as failure:
+            self._note(Note(code="no_fidelity", detail=f"{contestant.name}: {failure.detail}", number=place))
+        else:
+            self._replace(place, contestant.model_copy(update={"fidelity": fidelity}))
+
+    def _go_on_after(self, failure: WorkerError, launch: LaunchInProgress) -> bool:
+        """Note a failure; True where the launch is to be taken once more, at half the batch."""
+        place, shared = launch.contestant, self._shared
+        of_baseline = failure.pid == launch.baseline_pid
+        self._update(
+            failures=(
+                *self._record.failures,
+                Failure(
+                    contestant=place,
+                    round=launch.round,
+                    halvings=launch.halvings,
+                    of_baseline=of_baseline,
+                    kind=failure.kind,
+                    during=failure.during,
+                    detail=failure.detail,
+                    hint=failure.hint,
+                    peak_bytes=failure.peak_bytes,
+                ),
+            )
+        )
+        if shared is not None and of_baseline:
+            self._close_shared()
+        if launch.stop_reason != "failed":
+            # Its steps had been taken before.
+            return False
+        if failure.kind == "out of memory" and self._plan.retry_smaller and self._can_halve(place):
+            self._halvings[place] += 1
+            return True
+        if failure.kind in LASTING:
+            everyone = of_baseline and failure.kind != "out of memory"
+            self._given_up |= set(range(1, len(self._record.contestants))) if everyone else {place}
+        return False
+
+    def _can_halve(self, place: int) -> bool:
+        sizes = [self._record.contestants[side].workload.batch_size for side in (0, place)]
+        return min(sizes) >> (self._halvings[place] + 1) >= 1
+
+    def _end_round(self) -> None:
+        """The baseline's fidelity, which would be in the way of a launch, and the end of its process."""
+        if self._shared is not None:
+            self._measure_fidelity(0, self._shared)
+        self._close_shared()
+
+    def _close_shared(self) -> None:
+        if self._shared is not None:
+            self._close(self._shared)
+        self._shared = None
+
+    def _close(self, *runners: Runner) -> None:
+        for runner in runners:
+            runner.worker.close()
+        self._open = [runner for runner in self._open if runner not in runners]
+
+    def _order(self, launch: LaunchInProgress) -> random.Random:
+        """An order of its own for every launch, the same in every run of one seed."""
+        return random.Random(f"{self._plan.seed}/{launch.contestant}/{launch.round}/{launch.halvings}")
+
+    def _halvings_of(self, place: int) -> int:
+        return max((launch.halvings for launch in self._record.launches if launch.contestant == place), default=0)
+
+    def _tick(self) -> None:
+        now = self._now()
+        left = 0.0 if self._deadline is None else max(0.0, self._deadline - now)
+        if self._launch_seconds:
+            typical = sum(self._launch_seconds) / len(self._launch_seconds) * sum(1 for _ in self._left())
+            left = typical if self._deadline is None else min(left, typical)
+        self._progress.update(now - self._start, left)
+
+    def _keep(self, launch: Launch | None, start: float) -> None:
+        if launch is not None:
+            self._launch_seconds.append(self._now() - start)
+            self._update(launches=(*self._record.launches, launch))
+            self._tick()
+
+    def _replace(self, place: int, contestant: Contestant) -> None:
+        contestants = list(self._record.contestants)
+        contestants[place] = contestant
+        self._update(contestants=tuple(contestants), saving=False)
+
+    def _note(self, note: Note) -> None:
+        self._update(notes=(*self._record.notes, note), saving=False)
+
+    def _update(self, *, saving: bool = True, **changes: object) -> None:
+        """Change the record, and save it. A disk that is full must not cost what has been measured: the run goes on."""
+        seconds = self._seconds_before + self._now() - self._start
+        self._record = self._record.model_copy(update={**changes, "measuring_seconds": seconds})
+        if not saving:
+            return
+        try:
+            self._save(self._record)
+        except PacoProfError as error:
+            self._unwritten = error
+
+
+def halved(contestant: Contestant, times: int) -> Contestant:
+    """The contestant with its batch halved so often, rounded down."""
+
+    def smaller(workload: Workload) -> Workload:
+        return workload.model_copy(update={"batch_size": workload.batch_size >> times})
+
+    return contestant.model_copy(update={"workload": smaller(contestant.workload), "base": smaller(contestant.base)})

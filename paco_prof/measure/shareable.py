@@ -1,0 +1,33 @@
+"""What a record may hold of a text: nothing that names a person, a computer or a folder. Free of torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["last_line", "scrub", "shareable_command"]
+
+
+def last_line(error: BaseException) -> str:
+    """An error's type and the last line of its message, as a record may hold it."""
+    lines = str(error).strip().splitlines()
+    return scrub(f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__)
+
+
+def scrub(text: str) -> str:
+    """A message without the folders of absolute paths: `/home/x/run.json` becomes `run.json`, `/home/x` becomes `~`."""
+    home = str(Path.home())
+    if home != "/":
+        text = text.replace(home, "~")
+    text = re.sub(r"/(?:home|Users)/[^/\s:'\"]+", "~", text)
+    return re.sub(r"(?:~|(?<![\w.])(?:[A-Za-z]:)?)[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\"]+)", r"\1", text)
+
+
+def shareable_command(arguments: list[str]) -> tuple[str, ...]:
+    """A command line as a record keeps it: every path, relative ones too, reduced to its file name."""
+    return tuple(_without_folders(argument) for argument in arguments)
+
+
+def _without_folders(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    return option + equals + re.split(r"[/\\]", value)[-1]

@@ -1,0 +1,103 @@
+"""What a worker measures: a variant's training step, built from a contestant of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from paco_prof.measure.building import build
+from paco_prof.measure.environment import describe_environment
+from paco_prof.measure.fidelity import copy_of_state, measure_fidelity
+from paco_prof.measure.job import Job
+from paco_prof.measure.memory_peak import process_peak_bytes
+from paco_prof.measure.steps import TimedStep
+from paco_prof.measure.training import timed_step
+from paco_prof.records import Contestant, Environment, Fidelity, Memory
+
+__all__ = ["Description", "Subject", "TrainingSubject", "build_subject"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a subject turned out to be once it was built.
+
+    Attributes:
+        contestant: with what only building it tells, and without what the device cannot do.
+        environment: where.
+        accelerator_uuid: of the device, where it has one.
+    """
+
+    contestant: Contestant
+    environment: Environment
+    accelerator_uuid: str | None = None
+
+
+class Subject(Protocol):
+    """Whatever a worker can be asked to measure."""
+
+    def describe(self) -> Description:
+        """What it is, and where."""
+        ...
+
+    def step(self) -> TimedStep:
+        """Take one step."""
+        ...
+
+    def memory(self) -> Memory:
+        """Peak memory so far."""
+        ...
+
+    def fidelity(self) -> Fidelity:
+        """Loss and gradient of its initial state against a float64 reference."""
+        ...
+
+
+class TrainingSubject:
+    """The training step of a contestant.
+
+    Args:
+        contestant: what to build.
+        keep_initial: keep a copy of the initial weights in the host's memory, which `fidelity` needs.
+
+    Raises:
+        UsageError: it cannot be built here.
+    """
+
+    def __init__(self, contestant: Contestant, keep_initial: bool) -> None:
+        job = Job(contestant.workload, contestant.base, contestant.variant, frozenset(contestant.optional))
+        self._built = build(job)
+        self._contestant = contestant
+        self._initial = copy_of_state(self._built.step.model) if keep_initial else None
+
+    def describe(self) -> Description:
+        job, device = self._built.job, self._built.step.device
+        contestant = self._contestant.model_copy(update={"workload": job.workload, "variant": job.variant})
+        uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None) if device.type == "cuda" else None
+        return Description(contestant, describe_environment(device), None if uuid is None else str(uuid))
+
+    def step(self) -> TimedStep:
+        return timed_step(self._built.step.run, self._built.clock)
+
+    def memory(self) -> Memory:
+        return Memory(process_peak_bytes=process_peak_bytes(), device_peak_bytes=self._device_peak_bytes())
+
+    def fidelity(self) -> Fidelity:
+        step = self._built.step
+        if self._initial is not None:
+            step.model.load_state_dict(self._initial)
+        return measure_fidelity(step, self._built.job.workload, self._built.job.base)
+
+    def _device_peak_bytes(self) -> int | None:
+        """Highest allocation on the device, warm-up included."""
+        device = self._built.step.device
+        if device.type == "cpu":
+            return None
+        backend = torch.get_device_module(device)
+        return int(backend.max_memory_allocated(device)) if hasattr(backend, "max_memory_allocated") else None
+
+
+def build_subject(contestant: Contestant, keep_initial: bool) -> Subject:
+    """The subject that workers build where they are told nothing else."""
+    return TrainingSubject(contestant, keep_initial)

@@ -1,0 +1,270 @@
+"""A worker as its referee sees it: a process of its own that is asked, waited for, and killed. Free of torch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import psutil
+
+from paco_prof.measure.shareable import scrub
+from paco_prof.measure.steps import TimedStep
+from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
+
+__all__ = ["Launcher", "ProcessLauncher", "Ready", "WorkerError", "WorkerHandle", "WorkerProcess"]
+
+SECONDS_BETWEEN_LOOKS = 1.0
+MAX_DETAIL = 300
+
+
+class WorkerError(Exception):
+    """A worker did not do what it was asked for; it is dead, or good for nothing any more.
+
+    Attributes:
+        kind: how it failed.
+        during: what it had been asked for.
+        detail: the last line of its error, or how it ended.
+        hint: what can be done about it.
+        peak_bytes: highest memory that it is known to have had.
+        pid: its process.
+    """
+
+    def __init__(
+        self, pid: int, kind: FailureKind, during: str, detail: str, hint: str = "", peak_bytes: int | None = None
+    ) -> None:
+        super().__init__(f"{during}: {detail}")
+        self.pid = pid
+        self.kind = kind
+        self.during = during
+        self.detail = detail
+        self.hint = hint
+        self.peak_bytes = peak_bytes
+
+
+class Ready:
+    """What a worker has built, and where."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.contestant = Contestant.model_validate(data["contestant"])
+        self.environment = Environment.model_validate(data["environment"])
+        self.accelerator_uuid: str | None = data["accelerator_uuid"]
+
+
+class WorkerHandle(Protocol):
+    """A worker that has been told to start. Every call but `close` may raise `WorkerError`."""
+
+    pid: int
+
+    def ready(self, timeout: float) -> Ready:
+        """Wait until it has built what it measures."""
+        ...
+
+    def step(self, timeout: float) -> TimedStep:
+        """Have it take one step."""
+        ...
+
+    def memory(self, timeout: float) -> Memory:
+        """Its peak of memory so far."""
+        ...
+
+    def fidelity(self, timeout: float) -> Fidelity:
+        """Have it compare loss and gradient of its initial state with float64."""
+        ...
+
+    def close(self) -> None:
+        """End it, whatever it is doing. It has nothing that would be lost."""
+
+
+class Launcher(Protocol):
+    """Starts workers, without waiting for them."""
+
+    def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerHandle:
+        """A worker for a contestant; `keep_initial` where its fidelity will be asked for."""
+        ...
+
+
+class ProcessLauncher:
+    """Starts every worker in a process of its own, by the interpreter that runs this one.
+
+    The environment is handed on as it is: it decides how threads wait, and so how long a step takes.
+
+    Args:
+        subject: `module:function` that builds what is measured from a contestant.
+        python_path: folders in which the worker looks for modules before all others.
+    """
+
+    def __init__(
+        self, subject: str = "paco_prof.measure.subject:build_subject", python_path: Sequence[Path] = ()
+    ) -> None:
+        self._subject = subject
+        self._python_path = python_path
+
+    def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerProcess:
+        environment = {"KINETO_LOG_LEVEL": "99", **os.environ}
+        if self._python_path:
+            paths = [*map(str, self._python_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+            environment["PYTHONPATH"] = os.pathsep.join(paths)
+        worker = WorkerProcess([sys.executable, "-P", "-m", "paco_prof.measure.worker"], environment)
+        start = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}
+        worker.send({**start, "contestant": contestant.model_dump(mode="json")})
+        return worker
+
+
+class WorkerProcess:
+    """A process that answers lines of JSON with lines of JSON.
+
+    Args:
+        command: what to run.
+        environment: its environment variables.
+    """
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
+        self._kills_before = _kernel_kills()
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            # Ctrl-C in a terminal is meant for the referee, which decides what becomes of its workers.
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._peak_bytes: int | None = None
+        self._answers: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def send(self, request: dict[str, Any]) -> None:
+        """Ask for something, without waiting for the answer; a worker that is gone is noticed by `receive`."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def receive(self, during: str, timeout: float) -> Any:
+        """Wait for the answer to what was asked last.
+
+        Raises:
+            WorkerError: it says that it failed, it ended, or it does not answer in time and is killed.
+        """
+        try:
+            line = self._wait(timeout)
+        except TimeoutError as error:
+            self.close()
+            detail = f"no answer within {timeout:.0f} s"
+            raise self._failure("hung", during, detail, "A larger --timeout waits longer.") from error
+        if line is None:
+            raise self._ended(during)
+        try:
+            answer = json.loads(line)
+            self._peak_bytes = max(self._peak_bytes or 0, answer["peak_bytes"])
+            failed = answer.get("failed")
+        except (ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise self._failure("raised", during, "it answered what is no answer") from error
+        if failed is not None:
+            self.close()
+            if failed["kind"] == "out of memory":
+                # What has run out may be the device's memory, which the answer then tells.
+                self._peak_bytes = answer["peak_bytes"]
+            raise self._failure(failed["kind"], during, failed["detail"], failed["hint"])
+        return answer["ok"]
+
+    def ready(self, timeout: float) -> Ready:
+        return Ready(self.receive("start", timeout))
+
+    def step(self, timeout: float) -> TimedStep:
+        self.send({"do": "step"})
+        return TimedStep.from_data(self.receive("step", timeout))
+
+    def memory(self, timeout: float) -> Memory:
+        self.send({"do": "memory"})
+        return Memory.model_validate(self.receive("memory", timeout))
+
+    def fidelity(self, timeout: float) -> Fidelity:
+        self.send({"do": "fidelity"})
+        return Fidelity.model_validate(self.receive("fidelity", timeout))
+
+    def close(self) -> None:
+        """Kill it, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._errors):
+            if pipe is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
+        self._answers.put(None)
+
+    def _wait(self, timeout: float) -> bytes | None:
+        """The next answer, None where the process has ended instead. A wait that takes long looks at its memory.
+
+        Raises:
+            TimeoutError: no answer in time.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            try:
+                return self._answers.get(timeout=max(0.0, min(SECONDS_BETWEEN_LOOKS, left)))
+            except queue.Empty as error:
+                if left <= 0:
+                    raise TimeoutError from error
+                with contextlib.suppress(psutil.Error):
+                    resident = psutil.Process(self.pid).memory_info().rss
+                    self._peak_bytes = max(self._peak_bytes or 0, resident)
+
+    def _ended(self, during: str) -> WorkerError:
+        """How it ended that was not told to."""
+        code = self._process.wait()
+        by_kernel = code == -signal.SIGKILL and _kernel_kills() > self._kills_before
+        last = self._last_error_line()
+        self.close()
+        if by_kernel:
+            return self._failure("out of memory", during, "killed by the kernel, which ran out of memory")
+        how = f"killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        return self._failure("died", during, f"{how}: {last}" if last else how)
+
+    def _failure(self, kind: FailureKind, during: str, detail: str, hint: str = "") -> WorkerError:
+        return WorkerError(self.pid, kind, during, detail[:MAX_DETAIL], hint, self._peak_bytes)
+
+    def _last_error_line(self) -> str:
+        with contextlib.suppress(OSError, ValueError):
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            return scrub(lines[-1])[:MAX_DETAIL] if lines else ""
+        return ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _kernel_kills() -> int:
+    """How many processes the kernel has killed for want of memory since it booted; 0 where it does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return 0

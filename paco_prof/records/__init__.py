@@ -1,0 +1,67 @@
+"""What a run of paco-prof leaves behind: typed, frozen, with every raw sample kept.
+
+Seconds and bytes throughout. `None` is "not measured", `0.0` is "measured, zero". A record is meant to be shared and
+committed: it holds no host name, no user name and no absolute path.
+"""
+
+from __future__ import annotations
+
+from paco_prof.records.base import SCHEMA_VERSION, Environment, Note, Source, StopReason, VariantKind, VariantUsed
+from paco_prof.records.breakdown import BreakdownRecord, Claim, OperatorCount
+from paco_prof.records.comparison import (
+    AcceleratorState,
+    ComparisonPlan,
+    ComparisonRecord,
+    Contestant,
+    Design,
+    Failure,
+    FailureKind,
+    Launch,
+    MachineState,
+    Side,
+    SpeedupClaim,
+    Status,
+)
+from paco_prof.records.training import (
+    Fidelity,
+    Inference,
+    LossTest,
+    Memory,
+    Overhead,
+    StageMemory,
+    StageSamples,
+    Training,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AcceleratorState",
+    "BreakdownRecord",
+    "Claim",
+    "ComparisonPlan",
+    "ComparisonRecord",
+    "Contestant",
+    "Design",
+    "Environment",
+    "Failure",
+    "FailureKind",
+    "Fidelity",
+    "Inference",
+    "Launch",
+    "LossTest",
+    "MachineState",
+    "Memory",
+    "Note",
+    "OperatorCount",
+    "Overhead",
+    "Side",
+    "Source",
+    "SpeedupClaim",
+    "StageMemory",
+    "StageSamples",
+    "Status",
+    "StopReason",
+    "Training",
+    "VariantKind",
+    "VariantUsed",
+]

@@ -1,0 +1,105 @@
+"""What every record holds: where the figures come from, the machine, the variant, notes."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Environment",
+    "Frozen",
+    "Note",
+    "Samples",
+    "Source",
+    "StopReason",
+    "VariantKind",
+    "VariantUsed",
+    "WallTimes",
+]
+
+SCHEMA_VERSION = 1
+
+
+def _positive(seconds: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0 < value < math.inf for value in seconds):
+        raise ValueError("what was measured took a positive, finite time")
+    return seconds
+
+
+Samples = tuple[float, ...]
+# Wall times of whole steps and runs: at least one, and none of them zero.
+WallTimes = Annotated[Samples, Field(min_length=1), AfterValidator(_positive)]
+# exact: the same objective and gradient up to rounding; approximate: an approximation of the same objective; different:
+# another model, objective or data.
+VariantKind = Literal["exact", "approximate", "different"]
+StopReason = Literal["settled", "time is up", "as asked", "interrupted", "failed", "quoted"]
+
+
+class Frozen(BaseModel):
+    """A part of a record: typed, unchangeable, and without fields that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings")
+
+
+class Source(Frozen):
+    """Where the figures come from: measured by this tool, or quoted from somebody who measured them."""
+
+    kind: Literal["measured", "quoted"] = "measured"
+    citation: str = ""
+
+
+class Environment(Frozen):
+    """The machine and the software that a run was made on.
+
+    Attributes:
+        processor: model name of the CPU.
+        cores: logical cores this process may use.
+        memory_bytes: physical memory.
+        accelerator: model name of the device that ran the step, None on a CPU.
+        versions: library name -> version.
+        flags: settings that change speed (TF32, cudnn.benchmark, ...).
+        load_average: one-minute load before the run, where the system tells.
+        commit: revision of the git checkout the run was started in, with `+` where it had changes.
+    """
+
+    system: str
+    processor: str
+    cores: int
+    memory_bytes: int
+    threads: int
+    accelerator: str | None = None
+    driver: str | None = None
+    accelerator_memory_bytes: int | None = None
+    versions: dict[str, str] = {}
+    flags: dict[str, bool | str] = {}
+    load_average: float | None = None
+    commit: str | None = None
+
+
+class VariantUsed(Frozen):
+    """The variant that was run.
+
+    Attributes:
+        name: as it was asked for.
+        kind: what it claims to be; the fidelity is held against it.
+        settings: what it sets, and what `--set` set beside it.
+        left_out: setting -> why the device or the backbone cannot do it.
+    """
+
+    name: str = "baseline"
+    kind: VariantKind = "exact"
+    settings: dict[str, bool | int | float | str | None] = {}
+    left_out: dict[str, str] = {}
+
+
+class Note(Frozen):
+    """Something that a reader of the figures has to know; `code` says which kind, `detail` and `number` hold the
+    particulars.
+    """
+
+    code: str
+    detail: str = ""
+    number: int | None = None
