@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from paco_prof.analysis.frame import samples_frame
     from paco_prof.forms import Forms
     from paco_prof.paco2 import OptimizedPaCoLoss, PaCoLoss, PaCoModel
-    from paco_prof.records import BreakdownRecord
+    from paco_prof.records import BreakdownRecord, ComparisonRecord
     from paco_prof.stages import stage
     from paco_prof.store import read_record
 
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BreakdownRecord",
+    "ComparisonRecord",
     "Forms",
     "OptimizedPaCoLoss",
     "PaCoLoss",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "BreakdownRecord": "paco_prof.records",
+    "ComparisonRecord": "paco_prof.records",
     "Forms": "paco_prof.forms",
     "OptimizedPaCoLoss": "paco_prof.paco2",
     "PaCoLoss": "paco_prof.paco2",

@@ -47,6 +47,8 @@ GRAPH_RELEASE = "graph_release"
 CLIPPING = "clipping"
 OPTIMIZER = "optimizer"
 SCHEDULE = "schedule"
+# All of the backward pass, where it cannot be divided.
+BACKWARD = "backward"
 
 
 class StageListener(Protocol):

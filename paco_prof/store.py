@@ -12,13 +12,33 @@ from typing import Any
 from pydantic import ValidationError
 
 from paco_prof.errors import BadRecordError, UsageError
-from paco_prof.records import SCHEMA_VERSION, BreakdownRecord
+from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, ComparisonRecord
 
-__all__ = ["check_writable", "read_record", "write_bytes", "write_record", "write_text"]
+__all__ = ["Record", "check_writable", "read_comparison", "read_record", "write_bytes", "write_record", "write_text"]
+
+Record = BreakdownRecord | ComparisonRecord
+_KINDS: dict[str, type[BreakdownRecord] | type[ComparisonRecord]] = {
+    "breakdown": BreakdownRecord,
+    "comparison": ComparisonRecord,
+}
 
 
-def read_record(path: Path) -> BreakdownRecord:
-    """Read a record.
+def read_comparison(path: Path) -> ComparisonRecord:
+    """Read the record of a comparison or an ablation.
+
+    Raises:
+        BadRecordError: as for `read_record`, or a record of another kind.
+    """
+    record = read_record(path)
+    if not isinstance(record, ComparisonRecord):
+        raise BadRecordError(
+            f"{path} is the record of a {record.kind}, and no comparison.", "compare and ablate write one."
+        )
+    return record
+
+
+def read_record(path: Path) -> Record:
+    """Read a record of any kind.
 
     Raises:
         BadRecordError: no such file, not JSON, truncated, not a record, or of a newer schema.
@@ -37,18 +57,20 @@ def read_record(path: Path) -> BreakdownRecord:
         ) from error
     except (ValueError, RecursionError) as error:
         raise BadRecordError(f"{path} is JSON, but nothing that a paco-prof record could hold.") from error
-    _check_schema(path, data)
+    kind = _checked_kind(path, data)
     try:
-        return BreakdownRecord.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise BadRecordError(f"{path} is not a valid record: {where}: {first['msg']}.") from error
 
 
-def _check_schema(path: Path, data: Any) -> None:
+def _checked_kind(path: Path, data: Any) -> type[BreakdownRecord] | type[ComparisonRecord]:
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int) or data.get("kind") != "breakdown":
+    name = data.get("kind") if isinstance(data, dict) else None
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if not isinstance(version, int) or kind is None:
         raise BadRecordError(
             f"{path} is JSON, but not a paco-prof record.", "Records are what --output of a command writes."
         )
@@ -56,9 +78,10 @@ def _check_schema(path: Path, data: Any) -> None:
         raise BadRecordError(
             f"{path} has schema {version}; this paco-prof reads up to {SCHEMA_VERSION}.", "Upgrade paco-prof."
         )
+    return kind
 
 
-def write_record(path: Path, record: BreakdownRecord) -> None:
+def write_record(path: Path, record: Record) -> None:
     """Write a record atomically: a reader sees the old file or the new one, never half of one."""
     write_text(path, record.model_dump_json(indent=1) + "\n")
 

@@ -17,8 +17,11 @@ __all__ = [
     "percent",
     "rate",
     "ratio",
+    "ratio_interval",
     "relative_error",
     "samples_per_second",
+    "signed_milliseconds",
+    "signed_percent",
 ]
 
 MISSING = "–"
@@ -76,6 +79,29 @@ def ratio(value: float) -> str:
     if math.isinf(value):
         return "infinitely"
     return f"{value:,.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 2 else f"{value:.2f}x"
+
+
+def ratio_interval(low: float | None, high: float | None) -> str:
+    """`2.3x to 2.6x`: the ends of a ratio's interval, to three digits; empty where there is none."""
+    return "" if low is None or high is None else f"{_ratio_end(low)} to {_ratio_end(high)}"
+
+
+def signed_milliseconds(seconds: float) -> str:
+    """`-4,058`, `+12.3`: a change of a time in milliseconds."""
+    text = _digits(seconds * 1e3)
+    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
+
+
+def signed_percent(share: float) -> str:
+    """`+7.1 %`, `-0.4 %`."""
+    text = percent(share)
+    return text if share <= 0 else f"+{text}"
+
+
+def _ratio_end(value: float) -> str:
+    if not value < 1e4:
+        return ">9,999x"
+    return f"{value:,.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 10 else f"{value:.2f}x"
 
 
 def count(number: int) -> str:

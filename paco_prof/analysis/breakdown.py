@@ -7,9 +7,10 @@ all are ordered by duration. With up to four steps the step's figure is their me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from statistics import fmean
 from typing import get_args
 
@@ -18,7 +19,18 @@ from paco_prof.records import BreakdownRecord, Overhead, StageSamples, Training
 from paco_prof.stages import Phase
 from paco_prof.stats.summary import Estimate, median_estimate
 
-__all__ = ["BreakdownView", "Priority", "StageRow", "breakdown_view", "priority_of", "typical_steps"]
+__all__ = [
+    "BreakdownView",
+    "Priority",
+    "StageRow",
+    "breakdown_view",
+    "priority_of",
+    "stage_paths",
+    "stage_rows",
+    "stage_seconds",
+    "typical_steps",
+    "typical_times",
+]
 
 # The analysis's order first, then the stages that it left out, in the order of a step.
 ORDER = (
@@ -150,10 +162,8 @@ def breakdown_view(record: BreakdownRecord) -> BreakdownView | None:
     if training is None or not training.steps:
         return None
     middle = typical_steps(training.steps)
-    step = _known(training.steps, middle)
-    phases = {phase: _known(samples, middle) for phase, samples in training.phases.items()}
-    peaks = _peaks(record)
-    rows = [_row(training, path, middle, peaks.get(path)) for path in _paths(training)]
+    step, phases = typical_times(training)
+    rows = stage_rows(training, _peaks(record))
     is_divided = any(row.backward is not None for row in rows)
     whole = step.value if is_divided else sum(row.seconds for row in rows if row.depth == 0)
     overhead = record.overhead
@@ -171,6 +181,23 @@ def breakdown_view(record: BreakdownRecord) -> BreakdownView | None:
     )
 
 
+def typical_times(training: Training) -> tuple[Estimate, dict[Phase, Estimate]]:
+    """The typical step, and its phases: seconds."""
+    middle = typical_steps(training.steps)
+    return _known(training.steps, middle), {p: _known(samples, middle) for p, samples in training.phases.items()}
+
+
+def stage_rows(training: Training, peaks: Mapping[str, int] | None = None) -> list[StageRow]:
+    """The rows of the typical step, parents before their children, without shares."""
+    middle = typical_steps(training.steps)
+    return [_row(training, path, middle, (peaks or {}).get(path)) for path in stage_paths([training])]
+
+
+def stage_seconds(training: Training, path: str) -> list[float | None]:
+    """Seconds of a stage and all inside it in each step, all phases; None where an event was lost."""
+    return _add_up(_phase_sums(training, path).values())
+
+
 def _overhead(overhead: Overhead) -> Estimate:
     """Instrumented over bare, less one, pair by pair."""
     pairs = zip(overhead.instrumented, overhead.bare, strict=True)
@@ -185,10 +212,10 @@ def _peaks(record: BreakdownRecord) -> dict[str, int]:
     return peaks
 
 
-def _paths(training: Training) -> list[str]:
+def stage_paths(trainings: Iterable[Training]) -> list[str]:
     """Every stage and parent of one, in the table's order."""
     found: dict[str, None] = {}
-    for samples in training.stages:
+    for samples in chain.from_iterable(training.stages for training in trainings):
         parts = samples.path.split("/")
         for depth in range(1, len(parts) + 1):
             found["/".join(parts[:depth])] = None

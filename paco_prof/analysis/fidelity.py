@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from paco_prof.records import BreakdownRecord, Fidelity, VariantKind
+from paco_prof.records import Fidelity, VariantKind
 
 __all__ = ["EXACT_GRADIENT", "EXACT_LOSS", "FidelityView", "fidelity_view"]
 
@@ -35,9 +35,8 @@ class FidelityView:
     verdict: Literal["confirmed", "contradicted", "not seen"]
 
 
-def fidelity_view(record: BreakdownRecord) -> FidelityView | None:
-    """The view of a record's fidelity; None where it was not measured."""
-    measured = record.fidelity
+def fidelity_view(kind: VariantKind, measured: Fidelity | None) -> FidelityView | None:
+    """What was measured held against the kind that a variant claims; None where nothing was."""
     if measured is None:
         return None
     errors = {
@@ -47,9 +46,7 @@ def fidelity_view(record: BreakdownRecord) -> FidelityView | None:
     }
     total = errors.get("total")
     is_exact = total is not None and total <= EXACT_LOSS and measured.gradient_error <= EXACT_GRADIENT
-    return FidelityView(
-        record.variant.kind, measured, errors, is_exact, _verdict(record.variant.kind, measured, is_exact)
-    )
+    return FidelityView(kind, measured, errors, is_exact, _verdict(kind, measured, is_exact))
 
 
 def _verdict(kind: VariantKind, measured: Fidelity, is_exact: bool) -> Literal["confirmed", "contradicted", "not seen"]:

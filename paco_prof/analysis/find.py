@@ -9,6 +9,7 @@ from paco_prof import stages
 from paco_prof.analysis.breakdown import BreakdownView, StageRow
 from paco_prof.analysis.fidelity import fidelity_view
 from paco_prof.analysis.findings import (
+    BUSY_CORES,
     BusyMachine,
     ContradictedKind,
     DominantStage,
@@ -45,7 +46,6 @@ PACO_STAGES = (
     f"{stages.LOSS}/{stages.PAC}",
     f"{stages.LOSS}/{stages.SOC}",
 )
-BUSY_CORES = 0.25
 LOWER_BY = 0.05
 
 
@@ -83,7 +83,7 @@ def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
 
 
 def _fidelity(record: BreakdownRecord) -> Iterator[Finding]:
-    view = fidelity_view(record)
+    view = fidelity_view(record.variant.kind, record.fidelity)
     if view is not None and view.verdict == "contradicted":
         yield ContradictedKind(
             name=record.variant.name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paco_prof.stages import Phase
 
 __all__ = [
+    "BUSY_CORES",
     "BusyMachine",
     "ContradictedKind",
     "DominantStage",
@@ -154,6 +155,10 @@ class NoisyStages:
     as_asked: bool
 
 
+# Cores that others may keep busy before it is worth saying.
+BUSY_CORES = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class BusyMachine:
     """Other processes kept cores busy while steps were measured."""
@@ -171,9 +176,10 @@ class UnattributedTime:
 
 @dataclass(frozen=True, slots=True)
 class UndividedBackward:
-    """Backward is reported whole; why."""
+    """Backward is reported whole; why, and of which variant where there are several."""
 
     reason: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +189,12 @@ class NothingToContrast:
 
 @dataclass(frozen=True, slots=True)
 class NonFiniteLoss:
-    """Losses that were NaN or infinite, and in how many of the steps."""
+    """Losses that were NaN or infinite, in how many of the steps, and of which variant where there are several."""
 
     losses: tuple[str, ...]
     num_steps: int
     of_steps: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

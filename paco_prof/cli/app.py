@@ -10,7 +10,9 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from paco_prof import __version__
+from paco_prof.cli.ablate import ablate
 from paco_prof.cli.breakdown import breakdown
+from paco_prof.cli.compare import compare
 from paco_prof.cli.show import show
 from paco_prof.cli.variants import variants
 from paco_prof.errors import ExitCode, PacoProfError
@@ -26,6 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(breakdown)
+app.command()(compare)
+app.command()(ablate)
 app.command()(show)
 app.command()(variants)
 
@@ -42,7 +46,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Where every millisecond of a PaCo-2 training step goes."""
+    """Where every millisecond of a PaCo-2 training step goes, and what makes it faster."""
 
 
 def main() -> None:

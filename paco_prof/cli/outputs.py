@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
-    from paco_prof.records import BreakdownRecord
     from paco_prof.render.document import Document
+    from paco_prof.store import Record
 
 __all__ = ["PLOT_SUFFIXES", "Outputs", "print_document", "print_text"]
 
@@ -49,18 +49,16 @@ class Outputs:
         if self.plot is not None and self.plot.suffix.lower() not in PLOT_SUFFIXES:
             raise UsageError(f"{self.plot} is not a picture that can be drawn.", "Use .png, .svg or .pdf.")
 
-    def save_record(self, record: BreakdownRecord) -> None:
+    def save_record(self, record: Record) -> None:
         """Write the record, if one was asked for."""
         from paco_prof.store import write_record
 
         if self.record is not None:
             write_record(self.record, record)
 
-    def render(self, record: BreakdownRecord, *, on_screen: bool) -> None:
+    def render(self, record: Record, *, on_screen: bool) -> None:
         """Print the report and write it in the formats that were asked for."""
-        from paco_prof.render.breakdown_report import breakdown_document
-
-        document = breakdown_document(record)
+        document = _document(record)
         if on_screen:
             print_document(document)
         if self.markdown is not None:
@@ -69,15 +67,38 @@ class Outputs:
 
             write_text(self.markdown, to_markdown(document))
         if self.plot is not None:
-            from paco_prof.render.plot import save_breakdown_plot
-
-            save_breakdown_plot(record, self.plot)
+            _draw(record, self.plot)
         if on_screen:
             for path in filter(Path.exists, self._paths()):
                 print(f"Wrote {path}.", file=sys.stderr)
 
     def _paths(self) -> list[Path]:
         return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
+
+
+def _document(record: Record) -> Document:
+    from paco_prof.records import ComparisonRecord
+
+    if isinstance(record, ComparisonRecord):
+        from paco_prof.render.comparison_report import comparison_document
+
+        return comparison_document(record)
+    from paco_prof.render.breakdown_report import breakdown_document
+
+    return breakdown_document(record)
+
+
+def _draw(record: Record, path: Path) -> None:
+    from paco_prof.records import ComparisonRecord
+
+    if isinstance(record, ComparisonRecord):
+        from paco_prof.render.comparison_plot import save_comparison_plot
+
+        save_comparison_plot(record, path)
+    else:
+        from paco_prof.render.breakdown_plot import save_breakdown_plot
+
+        save_breakdown_plot(record, path)
 
 
 def print_document(document: Document) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from paco_prof import stages
 from paco_prof.measure.clock import Clock
 from paco_prof.measure.neighbours import Neighbours
 from paco_prof.measure.pacing import Budget, Tick, is_precise, warm_up
@@ -17,10 +18,7 @@ from paco_prof.records import Overhead, StopReason, Training
 from paco_prof.stages import listening
 from paco_prof.stats.summary import SMALLEST_SHARE
 
-__all__ = ["BACKWARD_WHOLE", "TrainingTest", "bare_step", "timed_step"]
-
-# The stage that stands for all of backward where it cannot be divided.
-BACKWARD_WHOLE = "backward"
+__all__ = ["TrainingTest", "bare_step", "timed_step"]
 
 RunStep = Callable[[], dict[str, torch.Tensor]]
 
@@ -48,7 +46,7 @@ def timed_step(run: RunStep, clock: Clock) -> TimedStep:
     spans: dict[Owner, Span] = {}
     for owner, span in timeline.pieces(clock.between):
         whole = bool(tracker.backward_whole) and owner.phase == "backward"
-        key = Owner(BACKWARD_WHOLE, "backward") if whole else owner
+        key = Owner(stages.BACKWARD, "backward") if whole else owner
         spans[key] = _sum(spans[key], span) if key in spans else span
     values = {name: float(value) for name, value in losses.items()}
     return TimedStep(

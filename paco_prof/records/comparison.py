@@ -58,7 +58,8 @@ class Contestant(Frozen):
         variant: what it claims to be, and what it sets.
         optional: settings that are left out where the device or the backbone cannot do them.
         toggles: what an ablation has switched on in it.
-        claim: what the analysis expects of it.
+        claim: what the analysis expects of it beside the baseline.
+        step_claim: what it expects of it beside the contestant before it, where an ablation is cumulative.
         fidelity: loss and gradient against float64, where that was measured.
     """
 
@@ -69,6 +70,7 @@ class Contestant(Frozen):
     optional: tuple[str, ...] = ()
     toggles: tuple[str, ...] = ()
     claim: SpeedupClaim | None = None
+    step_claim: SpeedupClaim | None = None
     fidelity: Fidelity | None = None
 
 

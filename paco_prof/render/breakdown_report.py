@@ -41,7 +41,7 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Paragraph(text) for text in _table_notes(record, record.training, view)]
         if any(row.peak_bytes is not None for row in view.rows):
             blocks += [Heading("Memory"), _memory_table(view)]
-    fidelity = fidelity_view(record)
+    fidelity = fidelity_view(record.variant.kind, record.fidelity)
     if fidelity is not None:
         blocks += fidelity_blocks(fidelity)
     found = find(record, view)

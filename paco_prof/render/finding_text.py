@@ -44,30 +44,23 @@ def sentence(finding: f.Finding) -> str:
             )
         case f.NoisyStages():
             return _noisy(finding)
-        case f.BusyMachine(cores, of_cores):
-            return (
-                f"Other processes kept {cores:.1f} of {of_cores} cores busy while steps were measured; the figures "
-                "are too high. Measure again on a quiet machine."
-            )
+        case f.BusyMachine():
+            return busy_machine(finding)
         case f.UnattributedTime(share):
             direction = "belongs to no stage" if share > 0 else "is held by more than one row"
             return (
                 f"{units.percent(abs(share))} of the step {direction}: code between the stages, or, on a device with "
                 "its own clock, time in which it was idle or its events were lost."
             )
-        case f.UndividedBackward(reason):
-            return f"Backward is reported whole: {reason}."
+        case f.UndividedBackward(reason, name):
+            return f"Backward{f' of {name}' if name else ''} is reported whole: {reason}."
         case f.NothingToContrast():
             return (
                 "Batch size 1: there are no other images, so the negatives pool is empty and PaC is 0; use "
                 "--batch-size 2 or more for figures that mean something."
             )
-        case f.NonFiniteLoss(losses, num_steps, of_steps):
-            return (
-                f"Non-finite loss: {', '.join(losses)} {'was' if len(losses) == 1 else 'were'} NaN or infinite in "
-                f"{num_steps} of {of_steps} steps. The times are measured all the same; the training they belong to "
-                "learns nothing."
-            )
+        case f.NonFiniteLoss():
+            return _non_finite(finding)
         case f.StagesOnlyTrace(operators):
             return (
                 f"The trace holds stages only: with {units.count(operators)} operators in a forward pass, a trace of "
@@ -75,6 +68,14 @@ def sentence(finding: f.Finding) -> str:
             )
         case f.RunEndedEarly():
             return _ended_early(finding)
+
+
+def busy_machine(finding: f.BusyMachine) -> str:
+    """That other processes were at work."""
+    return (
+        f"Other processes kept {finding.cores:.1f} of {finding.of_cores} cores busy while steps were measured; the "
+        "figures are too high. Measure again on a quiet machine."
+    )
 
 
 def _dominant(finding: f.DominantStage) -> str:
@@ -139,6 +140,14 @@ def _loss_alone(finding: f.LossAloneReadsLower) -> str:
         f"The loss alone reads {ms(finding.without_graph)} ms forward, and {ms(finding.with_graph)} ms where the graph "
         f"for backward is recorded; inside the step it takes {ms(finding.in_step)} ms forward, {surroundings}."
         f"{backward}"
+    )
+
+
+def _non_finite(finding: f.NonFiniteLoss) -> str:
+    of, verb = f" of {finding.name}" if finding.name else "", "was" if len(finding.losses) == 1 else "were"
+    return (
+        f"Non-finite loss{of}: {', '.join(finding.losses)} {verb} NaN or infinite in {finding.num_steps} of "
+        f"{finding.of_steps} steps. The times are measured all the same; the training they belong to learns nothing."
     )
 
 

@@ -26,7 +26,7 @@ _TITLES = {
     stages.CLIPPING: "Gradient Clipping",
     stages.OPTIMIZER: "Optimizer Step",
     stages.SCHEDULE: "Learning-Rate Schedule",
-    "backward": "Backward, Not Divided",
+    stages.BACKWARD: "Backward, Not Divided",
 }
 # Only these two carry their number of calls, as in the analysis.
 _COUNTED = {stages.BACKBONE: "{title} ({calls}x forward)", stages.PART_SAMPLING: "{title} ({calls}x)"}

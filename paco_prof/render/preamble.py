@@ -6,18 +6,22 @@ import shlex
 
 from paco_prof import units
 from paco_prof.forms import REFERENCE
-from paco_prof.records import BreakdownRecord, Environment, VariantUsed
+from paco_prof.records import BreakdownRecord, ComparisonRecord, Environment, VariantUsed
 from paco_prof.settings import Workload
 
-__all__ = ["preamble", "subject"]
+__all__ = ["command_line", "machine", "model", "preamble", "subject", "workload_subject"]
 
 
 def subject(record: BreakdownRecord) -> str:
     """What was measured, in a few words."""
-    workload = record.workload
-    size = "" if workload.image_size is None else f", {workload.image_size} px"
     variant = "" if record.variant.name == "baseline" else f", {record.variant.name}"
-    return f"{workload.backbone}, batch {workload.batch_size}{size}{variant}"
+    return workload_subject(record.workload) + variant
+
+
+def workload_subject(workload: Workload) -> str:
+    """A workload in a few words."""
+    size = "" if workload.image_size is None else f", {workload.image_size} px"
+    return f"{workload.backbone}, batch {workload.batch_size}{size}"
 
 
 def preamble(record: BreakdownRecord) -> list[str]:
@@ -26,19 +30,25 @@ def preamble(record: BreakdownRecord) -> list[str]:
     if record.source.kind == "quoted":
         lines.append(f"Quoted, not measured by this tool: {record.source.citation}")
     if record.environment is not None:
-        lines.append(_machine(record.environment))
-    lines.append(_model(record.workload))
+        lines.append(machine(record.environment))
+    lines.append(model(record.workload))
     if record.variant.name != "baseline" or record.variant.settings:
         lines.append(_variant(record.variant))
     if record.command:
-        commit = record.environment.commit if record.environment else None
-        version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
-        when = record.created.replace("T", " ").replace("+00:00", " UTC")
-        lines.append(f"Command: {shlex.join(record.command)} ({version}, {when}).")
+        lines.append(command_line(record))
     return lines
 
 
-def _machine(environment: Environment) -> str:
+def command_line(record: BreakdownRecord | ComparisonRecord) -> str:
+    """The command that made a record, with the versions of what it measured."""
+    commit = record.environment.commit if record.environment else None
+    version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
+    when = record.created.replace("T", " ").replace("+00:00", " UTC")
+    return f"Command: {shlex.join(record.command)} ({version}, {when})."
+
+
+def machine(environment: Environment) -> str:
+    """The machine and the versions, in a sentence."""
     device = environment.accelerator or "CPU"
     if environment.accelerator_memory_bytes is not None:
         device += f" ({units.gigabytes(environment.accelerator_memory_bytes)})"
@@ -53,7 +63,8 @@ def _machine(environment: Environment) -> str:
     )
 
 
-def _model(workload: Workload) -> str:
+def model(workload: Workload) -> str:
+    """What is trained, in a sentence."""
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
     matching = (
         f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from paco_prof.records import SpeedupClaim
 from paco_prof.variants.variant import Variant, combined
 
-__all__ = ["CATALOGUE", "PRESETS", "TOGGLES"]
+__all__ = ["CATALOGUE", "PHASES", "PHASE_CLAIMS", "PRESETS", "TOGGLES"]
 
 _LOSS = SpeedupClaim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
 _MIXED_PRECISION = SpeedupClaim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
@@ -238,3 +238,12 @@ PRESETS: tuple[Variant, ...] = (
 )
 
 CATALOGUE = (*PRESETS, *TOGGLES)
+
+# The analysis's checklist, phase by phase; each holds those before it. A preset's claim is of all phases up to it,
+# these are of each phase by itself.
+PHASE_CLAIMS = {
+    "phase1": SpeedupClaim("Phase 1: Expected Speedup 1.4-1.6x", 1.4, 1.6),
+    "phase2": SpeedupClaim("Phase 2: Expected Speedup 1.2-1.4x", 1.2, 1.4),
+    "phase3": SpeedupClaim("Phase 3: Expected Speedup 1.1-1.2x", 1.1, 1.2),
+}
+PHASES = tuple(PHASE_CLAIMS)

@@ -35,7 +35,7 @@ def test_the_record_holds_the_variant_as_the_cpu_can_do_it(exact: Finished) -> N
 
 
 def test_its_fidelity_is_confirmed(exact: Finished) -> None:
-    view = fidelity_view(exact.record)
+    view = fidelity_view(exact.record.variant.kind, exact.record.fidelity)
     assert view is not None
     assert view.verdict == "confirmed"
     assert (view.measured.against, view.measured.oracle) == ("baseline", "loop")

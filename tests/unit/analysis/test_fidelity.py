@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import cpu_record, exact_record, fidelity_of
+from builders import exact_record, fidelity_of
 from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_LOSS, FidelityView, fidelity_view
-from paco_prof.records import Fidelity, VariantKind, VariantUsed
+from paco_prof.records import Fidelity, VariantKind
 
 KINDS: tuple[VariantKind, ...] = ("exact", "approximate", "different")
 
 
 def view_of(fidelity: Fidelity, kind: VariantKind = "exact") -> FidelityView:
     """The view of a fidelity that a variant of some kind has."""
-    view = fidelity_view(cpu_record(fidelity=fidelity, variant=VariantUsed(name="mine", kind=kind)))
+    view = fidelity_view(kind, fidelity)
     assert view is not None
     return view
 
@@ -29,11 +29,11 @@ def losses(total: float, expected: float) -> Fidelity:
 
 
 def test_without_a_fidelity_there_is_no_view() -> None:
-    assert fidelity_view(cpu_record()) is None
+    assert fidelity_view("exact", None) is None
 
 
 def test_the_view_holds_what_was_measured_and_claimed() -> None:
-    view = fidelity_view(exact_record())
+    view = fidelity_view("exact", exact_record().fidelity)
     assert view is not None
     assert view.measured == exact_record().fidelity
     assert (view.kind, view.verdict, view.is_exact) == ("exact", "confirmed", True)

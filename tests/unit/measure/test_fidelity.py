@@ -43,7 +43,7 @@ def judged(variant: str, base: Workload = TINY, **overrides: object) -> Fidelity
     """The same as a report sees it."""
     job = job_of(variant, base, **overrides).on(CPU)
     found = measured(variant, base, **overrides)
-    view = fidelity_view(BreakdownRecord(tool_version="0", workload=job.workload, variant=job.variant, fidelity=found))
+    view = fidelity_view(job.variant.kind, found)
     assert view is not None
     return view
 
@@ -254,7 +254,7 @@ def test_a_model_that_is_broken_has_a_fidelity_that_says_so(variant: str) -> Non
     assert math.isnan(found.losses["total"])
     assert math.isnan(found.gradient_error)
     record = BreakdownRecord(tool_version="0", workload=TINY, fidelity=found)
-    view = fidelity_view(BreakdownRecord.model_validate_json(record.model_dump_json()))
+    view = fidelity_view(record.variant.kind, BreakdownRecord.model_validate_json(record.model_dump_json()).fidelity)
     assert view is not None
     assert view.verdict == "contradicted"
 

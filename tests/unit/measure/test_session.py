@@ -11,8 +11,8 @@ import torch
 
 from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.errors import UsageError
-from paco_prof.measure.clock import HostClock
 from paco_prof.measure.building import Built
+from paco_prof.measure.clock import HostClock
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
@@ -57,9 +57,7 @@ def record() -> BreakdownRecord:
 
 def session(step: TrainingStep, built: Workload, quiet: Quiet, saved: list[BreakdownRecord]) -> Session:
     plan = Plan(warmup=0, steps=3, max_seconds=1.0, fidelity=False)
-    return Session(
-        Built(step, Job.baseline(built), HostClock()), describe_environment(CPU), plan, quiet, saved.append
-    )
+    return Session(Built(step, Job.baseline(built), HostClock()), describe_environment(CPU), plan, quiet, saved.append)
 
 
 def test_every_stage_of_a_step_is_there(record: BreakdownRecord) -> None:
@@ -226,7 +224,9 @@ def test_a_record_that_cannot_be_written_costs_no_measurement() -> None:
 
     step, built = build_step(TINY, CPU)
     plan = Plan(warmup=0, steps=3, max_seconds=1.0, fidelity=False)
-    outcome = Session(Built(step, Job.baseline(built), HostClock()), describe_environment(CPU), plan, Quiet(), full).run()
+    outcome = Session(
+        Built(step, Job.baseline(built), HostClock()), describe_environment(CPU), plan, Quiet(), full
+    ).run()
     assert isinstance(outcome.error, UsageError)
     assert outcome.record.training is not None
     assert len(outcome.record.training.steps) == 3

@@ -10,8 +10,9 @@ from torch.utils.checkpoint import checkpoint
 
 from paco_prof import stages
 from paco_prof.measure.clock import HostClock
+from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import ROOT, Owner
-from paco_prof.measure.training import BACKWARD_WHOLE, TimedStep, timed_step
+from paco_prof.measure.training import timed_step
 from paco_prof.stages import stage
 
 MS = 1_000_000
@@ -167,7 +168,7 @@ def test_checkpointed_backward_is_reported_whole_with_the_reason() -> None:
     step, spans = take(lambda x: checkpoint(a, x, use_reentrant=False).sum())
     assert "checkpoint" in step.backward_whole
     # The forward runs a second time, inside backward: 1 + 2 ms.
-    assert spans[BACKWARD_WHOLE, "backward"] == 3
+    assert spans["backward", "backward"] == 3
     assert spans["a", "forward"] == 1
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from builders import cpu_record, exact_record, fidelity_of
+from builders import exact_record, fidelity_of
 from paco_prof.analysis.fidelity import fidelity_view
-from paco_prof.records import VariantKind, VariantUsed
+from paco_prof.records import VariantKind
 from paco_prof.render.breakdown_report import breakdown_document
 from paco_prof.render.document import Block, Heading, Paragraph, Row, Table
 from paco_prof.render.fidelity_report import fidelity_blocks
@@ -18,7 +18,7 @@ from paco_prof.render.fidelity_report import fidelity_blocks
 def section(kind: VariantKind, loss_error: float, gradient_error: float, **changes: Any) -> list[Block]:
     """The section of a variant of some kind."""
     fidelity = fidelity_of(loss_error, gradient_error, **changes)
-    view = fidelity_view(cpu_record(fidelity=fidelity, variant=VariantUsed(name="mine", kind=kind)))
+    view = fidelity_view(kind, fidelity)
     assert view is not None
     return fidelity_blocks(view)
 

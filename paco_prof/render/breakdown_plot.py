@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from paco_prof import units
 from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.records import BreakdownRecord
+from paco_prof.render import figures
 from paco_prof.render.labels import title_of
 from paco_prof.render.preamble import subject
-from paco_prof.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["breakdown_figure", "save_breakdown_plot"]
 
-# Okabe and Ito's palette, told apart by colour-blind readers; the hatches tell them apart in grey print.
 PHASES = (
-    ("forward", "#0072B2", ""),
-    ("backward", "#E69F00", "///"),
-    ("other", "#999999", "..."),
+    ("forward", figures.BLUE, ""),
+    ("backward", figures.ORANGE, "///"),
+    ("other", figures.GREY, "..."),
 )
 PHASE_TITLES = {"forward": "forward", "backward": "backward", "other": "neither (optimizer, ...)"}
 
@@ -40,36 +38,22 @@ def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
     view = breakdown_view(record)
     if view is None:
         raise UsageError(f"{path} is not drawn: the record holds no training step.")
-    # The date, and names drawn by lot, would make every file another one.
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-    with matplotlib.rc_context({"svg.hashsalt": "paco-prof"}):
-        figure = breakdown_figure(view, subject(record), record.source.kind == "quoted")
-        picture = io.BytesIO()
-        figure.savefig(picture, dpi=160, metadata=metadata, format=path.suffix.lower().lstrip("."))
-    write_bytes(path, picture.getvalue())
+    figures.save_figure(lambda: breakdown_figure(view, subject(record), record.source.kind == "quoted"), path)
 
 
 def breakdown_figure(view: BreakdownView, what: str, is_quoted: bool = False) -> Figure:
     """Horizontal stacked bars, the longest stage on top, what belongs to none last; no display is needed."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = sorted(view.top_rows, key=lambda row: -row.seconds)
-    with matplotlib.rc_context({"font.size": 11, "hatch.linewidth": 0.8}):
-        figure = Figure(figsize=(9, 1.6 + 0.36 * len(rows)), layout="constrained")
-        FigureCanvasAgg(figure)
+    with matplotlib.rc_context(figures.text_settings()):
+        figure = figures.new_figure(1.6 + 0.36 * len(rows))
         axes = figure.subplots()
         _draw_bars(axes, rows)
         _label_bars(axes, view, rows)
-        axes.set_title(_title(view, what, is_quoted), loc="left", fontsize=12, parse_math=False)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_title(_title(view, what, is_quoted), loc="left", fontsize=figures.TITLE_SIZE, parse_math=False)
+        figures.bar_axes(axes, len(rows))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel("milliseconds per training step")
         axes.legend(loc="lower right", frameon=False)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
-        axes.set_axisbelow(True)
     return figure
 
 

@@ -12,7 +12,7 @@ from builders import Times, analysis_record, cpu_record, gpu_record, interrupted
 from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.errors import UsageError
 from paco_prof.records import BreakdownRecord
-from paco_prof.render.plot import breakdown_figure, save_breakdown_plot
+from paco_prof.render.breakdown_plot import breakdown_figure, save_breakdown_plot
 
 
 def axes_of(record: BreakdownRecord) -> Axes:

@@ -1,0 +1,129 @@
+"""`paco-prof compare`: speed-ups that can be believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paco_prof.cli.comparison import Choices, compare_or_resume
+from paco_prof.cli.options import (
+    Backbone,
+    BatchSize,
+    Device,
+    Dim,
+    Epoch,
+    ImageSize,
+    Launches,
+    Markdown,
+    MaxMinutes,
+    NoFidelity,
+    NoProgress,
+    NumClasses,
+    Output,
+    Pairs,
+    Parts,
+    Plot,
+    Quiet,
+    Resume,
+    RetrySmaller,
+    Seed,
+    Sequential,
+    Settings,
+    Threads,
+    Timeout,
+    Window,
+    auto_or_count,
+    chosen,
+)
+from paco_prof.cli.outputs import Outputs
+
+if TYPE_CHECKING:
+    from paco_prof.records import Contestant, Design
+
+__all__ = ["compare"]
+
+MINUTES_EACH = 5.0
+
+
+def compare(
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="BASELINE VARIANT", help="Variants of paco-prof variants.")
+    ] = None,
+    launches: Launches = None,
+    pairs: Pairs = "auto",
+    max_minutes: MaxMinutes = None,
+    batch_size: BatchSize = None,
+    backbone: Backbone = None,
+    image_size: ImageSize = None,
+    num_classes: NumClasses = None,
+    parts: Parts = None,
+    window: Window = None,
+    dim: Dim = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    epoch: Epoch = 0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    sequential: Sequential = False,
+    retry_smaller: RetrySmaller = False,
+    timeout: Timeout = None,
+    no_fidelity: NoFidelity = False,
+    resume: Resume = None,
+    output: Output = None,
+    markdown: Markdown = None,
+    plot: Plot = None,
+    no_progress: NoProgress = False,
+    quiet: Quiet = False,
+) -> int:
+    """Measure how much faster variants are than a baseline, and whether the difference is one.
+
+    Every variant lives in a process of its own; steps of baseline and variant are taken in turns, in random order
+    within a pair, over launches of fresh processes, and the launches are judged. On screen: times, speed-ups with
+    intervals, what each variant changes of loss and gradient, the analysis's claims beside what was measured, stages
+    before and after. A difference that is not established prints ~. The same variant twice measures this machine's
+    noise.
+
+    Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
+    shown and written all the same, and --resume goes on from there.
+    """
+    from paco_prof.variants.contestants import Field, compared
+
+    names = variants or []
+    choices = Choices(
+        explicit=chosen(
+            batch_size=batch_size,
+            backbone=backbone,
+            image_size=image_size,
+            num_classes=num_classes,
+            num_parts=parts,
+            window=window,
+            dim=dim,
+        ),
+        overrides=settings or [],
+        device=device,
+        epoch=epoch,
+        seed=seed,
+        threads=threads,
+        launches=launches,
+        pairs=auto_or_count("--pairs", pairs, 1),
+        max_minutes=max_minutes,
+        timeout=timeout,
+        sequential=sequential,
+        retry_smaller=retry_smaller,
+        fidelity=not no_fidelity,
+    )
+
+    def contestants(field: Field) -> tuple[Design, tuple[Contestant, ...]]:
+        return "compare", compared(field, names)
+
+    return compare_or_resume(
+        choices,
+        contestants,
+        resume=resume,
+        names_given=bool(names),
+        minutes_each=MINUTES_EACH,
+        outputs=Outputs(output, markdown, plot),
+        no_progress=no_progress,
+        quiet=quiet,
+    )

@@ -1,0 +1,178 @@
+"""What `compare` and `ablate` have in common: from their options to a record, a report and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paco_prof.cli.outputs import Outputs
+from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
+
+if TYPE_CHECKING:
+    from paco_prof.measure.referee import ComparisonOutcome
+    from paco_prof.records import ComparisonRecord, Contestant, Design
+    from paco_prof.variants.contestants import Field
+
+__all__ = ["Choices", "compare_or_resume"]
+
+# What a comparison that goes on may have otherwise than it began.
+CHANGEABLE = ("launches", "max_minutes", "timeout", "retry_smaller")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The options of a comparison; None, or the default, is what was not given.
+
+    Attributes:
+        explicit: settings of the baseline that have options of their own.
+        overrides: those that `--set` changes.
+        launches, pairs, timeout, sequential, retry_smaller, fidelity: see `ComparisonPlan`.
+        max_minutes: for everything.
+    """
+
+    explicit: dict[str, Any] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+    device: str = "auto"
+    epoch: int = 0
+    seed: int = 0
+    threads: int | None = None
+    launches: int | None = None
+    pairs: int | None = None
+    max_minutes: float | None = None
+    timeout: float | None = None
+    sequential: bool = False
+    retry_smaller: bool = False
+    fidelity: bool = True
+
+    def changed(self) -> list[str]:
+        """Names of what is not as it is by default."""
+        default = Choices()
+        return [
+            f.name for f in fields(self) if getattr(self, f.name) and getattr(self, f.name) != getattr(default, f.name)
+        ]
+
+
+def compare_or_resume(
+    choices: Choices,
+    contestants: Callable[[Field], tuple[Design, tuple[Contestant, ...]]],
+    *,
+    resume: Path | None,
+    names_given: bool,
+    minutes_each: float,
+    outputs: Outputs,
+    no_progress: bool,
+    quiet: bool,
+) -> int:
+    """Run a comparison, a new one or one that goes on, and report it.
+
+    Args:
+        contestants: the design and its contestants, from where variants come from.
+        names_given: whether the command line says what to compare, which a comparison that goes on knows already.
+        minutes_each: time for each variant, where no --max-minutes was given.
+    """
+    inputs: tuple[Path, ...] = ()
+    if resume is not None:
+        outputs = replace(outputs, record=outputs.record or resume)
+        inputs = (resume,) if outputs.record != resume else ()
+    outputs.check(inputs)
+    record = _new(choices, contestants, minutes_each) if resume is None else _resumed(choices, resume, names_given)
+    outcome = _measured(record, outputs, silent=quiet or no_progress)
+    _refuse_what_nobody_can_do(outcome)
+    if not outcome.record.launches:
+        # There is nothing to draw.
+        outputs = replace(outputs, plot=None)
+    outputs.render(outcome.record, on_screen=not quiet)
+    return _exit_code(outcome)
+
+
+def _new(
+    choices: Choices, contestants: Callable[[Field], tuple[Design, tuple[Contestant, ...]]], minutes_each: float
+) -> ComparisonRecord:
+    from paco_prof.measure.comparing import new_comparison
+    from paco_prof.measure.shareable import shareable_command
+    from paco_prof.records import ComparisonPlan
+    from paco_prof.settings import Workload, canonical, with_settings
+    from paco_prof.variants.contestants import Field
+    from paco_prof.variants.resolve import parse_overrides
+    from paco_prof.variants.user_file import own_variants
+
+    overrides = parse_overrides(choices.overrides)
+    workload = Workload(device=choices.device, epoch=choices.epoch, seed=choices.seed, threads=choices.threads)
+    base = with_settings(workload, {**choices.explicit, **overrides})
+    explicit = (*choices.explicit, *(canonical(name) for name in overrides))
+    design, chosen = contestants(Field(base, own_variants(Path.cwd()), explicit))
+    minutes = choices.max_minutes or minutes_each * (len(chosen) - 1)
+    plan = ComparisonPlan(
+        launches=choices.launches or 3,
+        pairs=choices.pairs,
+        max_seconds=60 * minutes,
+        timeout=choices.timeout or 600.0,
+        sequential=choices.sequential,
+        retry_smaller=choices.retry_smaller,
+        fidelity=choices.fidelity,
+        seed=choices.seed,
+    )
+    return new_comparison(chosen, plan, design, shareable_command(["paco-prof", *sys.argv[1:]]))
+
+
+def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecord:
+    from paco_prof.measure.comparing import resumed
+    from paco_prof.store import read_comparison
+
+    fixed = [name for name in choices.changed() if name not in CHANGEABLE]
+    if names_given or fixed:
+        what = "variants" if names_given else f"--{fixed[0].replace('_', '-')}"
+        raise UsageError(
+            f"--resume takes what to measure from {path}; {what} cannot be chosen once more.",
+            "With it go --launches, --max-minutes, --timeout and --retry-smaller.",
+        )
+    return resumed(
+        read_comparison(path),
+        launches=choices.launches,
+        max_seconds=None if choices.max_minutes is None else 60 * choices.max_minutes,
+        timeout=choices.timeout,
+        retry_smaller=choices.retry_smaller or None,
+    )
+
+
+def _measured(record: ComparisonRecord, outputs: Outputs, *, silent: bool) -> ComparisonOutcome:
+    from paco_prof.cli.progress import BarProgress, SilentProgress
+    from paco_prof.measure.referee import Referee
+    from paco_prof.measure.worker_process import ProcessLauncher
+
+    with SilentProgress() if silent else BarProgress(record.plan.max_seconds or 0.0) as progress:
+        return Referee(record, ProcessLauncher(), progress, outputs.save_record).run()
+
+
+def _refuse_what_nobody_can_do(outcome: ComparisonOutcome) -> None:
+    """Where nothing was measured because nothing of it can be, the input was bad."""
+    record = outcome.record
+    if record.launches or not record.failures or any(f.kind != "not applicable" for f in record.failures):
+        return
+    failure = record.failures[0]
+    raise UsageError(failure.detail, failure.hint)
+
+
+def _exit_code(outcome: ComparisonOutcome) -> int:
+    record = outcome.record
+    if isinstance(outcome.error, KeyboardInterrupt):
+        number = len(record.launches)
+        raise InterruptedRunError(f"Interrupted after {number} launch{'es' if number != 1 else ''}.")
+    if isinstance(outcome.error, PacoProfError):
+        raise outcome.error
+    failed = [failure for failure in record.failures if failure.kind != "not applicable"]
+    lost = [
+        failure for failure in failed if failure.kind != "out of memory" or not _was_retried(record, failure.contestant)
+    ]
+    if lost:
+        name = record.contestants[0 if lost[-1].of_baseline else lost[-1].contestant].name
+        others = f" ({len(lost)} failures in all)" if len(lost) > 1 else ""
+        raise MeasurementError(f"{name}: {lost[-1].kind}: {lost[-1].detail}{others}.")
+    return ExitCode.DONE
+
+
+def _was_retried(record: ComparisonRecord, place: int) -> bool:
+    return any(launch.halvings for launch in record.launches_of(place))

@@ -1,0 +1,123 @@
+"""Options that several commands have, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Backbone",
+    "BatchSize",
+    "Device",
+    "Dim",
+    "Epoch",
+    "ImageSize",
+    "Launches",
+    "Markdown",
+    "MaxMinutes",
+    "NoFidelity",
+    "NoProgress",
+    "NumClasses",
+    "Output",
+    "Pairs",
+    "Parts",
+    "Plot",
+    "Quiet",
+    "Resume",
+    "RetrySmaller",
+    "Seed",
+    "Sequential",
+    "Settings",
+    "Threads",
+    "Timeout",
+    "Window",
+    "auto_or_count",
+    "chosen",
+]
+
+
+def _model_option(default: int, text: str, *names: str) -> Any:
+    """An option for a whole number from 1 that chooses the baseline; not given, it is the default and no choice."""
+    return typer.Option(*names, min=1, help=f"{text} [default: {default}]", show_default=False)
+
+
+# The baseline's model and batch.
+BatchSize = Annotated[int | None, _model_option(8, "Images per step; each has two views.")]
+Backbone = Annotated[str | None, typer.Option(help="A timm model. [default: resnet50]", show_default=False)]
+ImageSize = Annotated[int | None, _model_option(224, "Side of the input in pixels.")]
+NumClasses = Annotated[int | None, _model_option(200, "Classes.")]
+Parts = Annotated[int | None, _model_option(4, "Parts per view.", "-K", "--parts")]
+Window = Annotated[int | None, _model_option(5, "Odd side of a part's window.", "-r", "--window")]
+Dim = Annotated[int | None, _model_option(64, "Dimension that parts are reduced to.", "-d", "--dim")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change any setting; may be repeated.")
+]
+
+# Where and how it runs.
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:n]|mps|xpu", help="Where to run.")]
+Epoch = Annotated[int, typer.Option(min=0, help="Epoch to measure: matching changes cost after the warm-up.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data and the order of steps.")]
+Threads = Annotated[int | None, typer.Option(min=1, max=4096, help="CPU threads; torch's choice by default.")]
+NoFidelity = Annotated[
+    bool, typer.Option("--no-fidelity", help="Do not compare loss and gradient with a float64 reference.")
+]
+
+# How much of a comparison is measured.
+Launches = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1000, help="Launches of fresh processes for each variant. [default: 3]", show_default=False
+    ),
+]
+Pairs = Annotated[
+    str,
+    typer.Option(metavar="auto|N", help="Pairs of steps a launch; auto: until it is precise, or its time is up."),
+]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=100_000.0,
+        show_default=False,
+        help="Minutes for everything. [default: 5 for each variant of compare, 3 for each row of ablate]",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Seconds that a process may take to start, or for a step. [default: 600]", show_default=False
+    ),
+]
+Sequential = Annotated[
+    bool, typer.Option("--sequential", help="One process at a time, where two do not fit into memory together.")
+]
+RetrySmaller = Annotated[
+    bool, typer.Option("--retry-smaller", help="Halve the batch of both sides where memory runs out.")
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Go on with the comparison that --output wrote, into the same file."),
+]
+
+# Where the results go.
+Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record as JSON.")]
+Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown.")]
+Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def auto_or_count(option: str, text: str, least: int) -> int | None:
+    """None for `auto`, else a whole number of at least `least`."""
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) < least:
+        raise typer.BadParameter(f"{text!r} is neither auto nor a whole number from {least}.", param_hint=option)
+    return int(text)
+
+
+def chosen(**options: Any) -> dict[str, Any]:
+    """The options that were given, by the settings' names."""
+    return {name: value for name, value in options.items() if value is not None}

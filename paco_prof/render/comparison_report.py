@@ -1,0 +1,301 @@
+"""The report of a comparison or an ablation: speed, what was changed for it, claims, stages, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from paco_prof import units
+from paco_prof.analysis.ablation import AblationStep, Interaction, Prediction, interactions, predictions, steps
+from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, StageChange, comparison_view
+from paco_prof.analysis.comparison_findings import find_in_comparison
+from paco_prof.analysis.expectation import Expectation
+from paco_prof.records import ComparisonRecord, Launch, SpeedupClaim
+from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
+from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
+from paco_prof.render.labels import title_of
+from paco_prof.render.preamble import command_line, machine, model, workload_subject
+from paco_prof.stats.paired import ALPHA
+from paco_prof.stats.summary import CONFIDENCE
+
+__all__ = ["comparison_document", "comparison_subject"]
+
+LEFT: Literal["left"] = "left"
+# Variants whose stages are shown one table each; of more, only the fastest's.
+MAX_STAGE_TABLES = 3
+
+
+def comparison_document(record: ComparisonRecord) -> Document:
+    """The whole report of a comparison record, partial ones included."""
+    view = comparison_view(record)
+    blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
+    blocks += [Heading("Speed"), _speed_table(view), Paragraph(_speed_notes(view))]
+    if any(variant.fidelity for variant in (view.baseline, *view.variants)):
+        blocks += [Heading("What it changes"), _fidelity_table(view), Paragraph(FIDELITY)]
+    blocks += _ablation_blocks(record, view)
+    claimed = [variant for variant in view.variants if variant.expectation is not None]
+    if claimed:
+        blocks += [Heading("What the analysis expects"), _claims_table(claimed), Paragraph(OUTCOMES)]
+    for variant in _with_stages(view):
+        blocks += [Heading(f"Before and after: {variant.name}"), _stage_table(view, variant), Paragraph(STAGES)]
+    found = find_in_comparison(record, view)
+    if found:
+        blocks += [Heading("Findings"), Bullets(tuple(comparison_sentence(finding) for finding in found))]
+    blocks += [Heading("How it was measured"), Paragraph(_method(record))]
+    return Document(f"{_title(record)}: {comparison_subject(record)}", tuple(blocks))
+
+
+def comparison_subject(record: ComparisonRecord) -> str:
+    """What was compared, in a few words."""
+    others = [contestant.name for contestant in record.contestants[1:]]
+    names = ", ".join(others) if len(others) <= MAX_STAGE_TABLES else f"{len(others)} variants"
+    return f"{names} over {record.baseline.name}; {workload_subject(record.baseline.workload)}"
+
+
+def _title(record: ComparisonRecord) -> str:
+    return "paco-prof compare" if record.design == "compare" else f"paco-prof ablate, {record.design}"
+
+
+def _preamble(record: ComparisonRecord) -> list[str]:
+    lines = [] if record.environment is None else [machine(record.environment)]
+    lines.append(model(record.baseline.workload))
+    return [*lines, command_line(record)] if record.command else lines
+
+
+def _speed_table(view: ComparisonView) -> Table:
+    columns = (
+        Column("", LEFT),
+        Column("step ms"),
+        Column("forward"),
+        Column("backward"),
+        Column("samples/s"),
+        Column("memory"),
+        Column("speed-up", LEFT),
+    )
+    best = view.fastest
+    rows = [_speed_row(variant, is_best=variant is best) for variant in (view.baseline, *view.variants)]
+    return Table(columns, tuple(rows))
+
+
+def _speed_row(variant: ComparedVariant, is_best: bool) -> Row:
+    rate = variant.samples_per_second
+    times = (variant.step, variant.forward, variant.backward)
+    cells = (
+        variant.name,
+        *(units.milliseconds(None if time is None else time.value) for time in times),
+        units.MISSING if rate is None else units.rate(rate),
+        units.gigabytes(variant.peak_bytes),
+        _speedup_cell(variant),
+    )
+    return Row(cells, style="strong" if is_best else "plain")
+
+
+def _speedup_cell(variant: ComparedVariant) -> str:
+    if variant.speedup is not None:
+        return measured_ratio(variant.speedup)
+    if variant.failures:
+        return failure_words(variant.failures[-1])
+    return "" if variant.place == 0 else "not measured"
+
+
+def _speed_notes(view: ComparisonView) -> str:
+    measured = view.measured
+    of = {variant.peak_of for variant in measured if variant.peak_of}
+    memory = {"device": " Memory is the device's peak.", "process": " Memory is the peak of the whole process."}
+    return (
+        f"Speed-up is the {view.baseline.name}'s time per sample over the variant's, from pairs within launches; so it "
+        "is not the quotient of the times, which are typical steps of all launches together. In brackets its interval "
+        f"({units.percent(CONFIDENCE)}); ~ is a difference that is not established ({_level()})."
+        + "".join(memory[name] for name in sorted(of))
+    )
+
+
+FIDELITY = (
+    "Against a float64 reference on the same weights and images, before the first step: the error of the total loss, "
+    "and of the gradient of all parameters over its norm. Exact is within 1e-05 and 1.0 %. A different model is held "
+    "against the reference of its own settings."
+)
+OUTCOMES = (
+    "Quoted from the analysis, which had not measured it. holds: the interval is not below what it expects; falls "
+    "short: all of it is; exceeds: all of it is above; not distinguishable: it holds the least that is expected."
+)
+STAGES = "All phases together, typical steps; speed-ups over launches, all stages of a variant judged together (Holm)."
+
+
+def _fidelity_table(view: ComparisonView) -> Table:
+    columns = (
+        Column("", LEFT),
+        Column("kind", LEFT),
+        Column("loss error"),
+        Column("gradient error"),
+        Column("cosine"),
+        Column("", LEFT),
+    )
+    return Table(columns, tuple(_fidelity_row(variant) for variant in (view.baseline, *view.variants)))
+
+
+def _fidelity_row(variant: ComparedVariant) -> Row:
+    kind, fidelity = variant.contestant.variant.kind, variant.fidelity
+    if fidelity is None:
+        return Row((variant.name, kind, units.MISSING, units.MISSING, units.MISSING, "not compared"))
+    measured = fidelity.measured
+    cells = (
+        variant.name,
+        kind,
+        units.relative_error(fidelity.loss_errors.get("total")),
+        units.relative_error(measured.gradient_error),
+        units.cosine(measured.gradient_cosine),
+        fidelity.verdict,
+    )
+    return Row(cells, style="strong" if fidelity.verdict == "contradicted" else "plain")
+
+
+def _ablation_blocks(record: ComparisonRecord, view: ComparisonView) -> list[Block]:
+    blocks: list[Block] = []
+    walked, found, predicted = steps(record, view), interactions(record, view), predictions(view)
+    if walked:
+        blocks += [Heading("Step by step"), _steps_table(walked)]
+    if found:
+        blocks += [Heading("Interactions"), _interactions_table(found), Paragraph(INTERACTIONS)]
+    if predicted:
+        blocks += [Heading("Combinations"), _predictions_table(predicted), Paragraph(PREDICTIONS)]
+    return blocks
+
+
+INTERACTIONS = (
+    "The speed-up by a toggle without the other one and with it. The factor is their quotient: 1 where neither gets in "
+    "the other's way, below 1 where both save the same time."
+)
+PREDICTIONS = (
+    "Predicted stage by stage (Amdahl): every stage scales by the product of what each toggle alone makes of it. The "
+    "error is the predicted speed-up over the measured one, less one."
+)
+
+
+def _steps_table(walked: Sequence[AblationStep]) -> Table:
+    columns = (Column("", LEFT), Column("speed-up over the one before", LEFT), Column("expected"), Column("", LEFT))
+    rows = (
+        Row((step.variant.name, measured_ratio(step.speedup), *_expected_cells(step.expectation))) for step in walked
+    )
+    return Table(columns, tuple(rows))
+
+
+def _interactions_table(found: Sequence[Interaction]) -> Table:
+    columns = (
+        Column("toggle", LEFT),
+        Column("beside", LEFT),
+        Column("without it", LEFT),
+        Column("with it", LEFT),
+        Column("factor", LEFT),
+    )
+    rows = (
+        Row((i.toggle, i.other, measured_ratio(i.alone), measured_ratio(i.together), measured_ratio(i.factor)))
+        for i in found
+    )
+    return Table(columns, tuple(rows))
+
+
+def _predictions_table(predicted: Sequence[Prediction]) -> Table:
+    columns = (Column("", LEFT), Column("predicted"), Column("measured", LEFT), Column("error"))
+    rows = (
+        Row((p.variant.name, units.ratio(p.predicted), measured_ratio(p.measured), units.signed_percent(p.error)))
+        for p in predicted
+    )
+    return Table(columns, tuple(rows))
+
+
+def _claims_table(claimed: Sequence[ComparedVariant]) -> Table:
+    columns = (
+        Column("", LEFT),
+        Column("in its words", LEFT, wraps=True),
+        Column("expected"),
+        Column("measured", LEFT),
+        Column("", LEFT),
+    )
+    return Table(columns, tuple(_claim_row(v.name, v.expectation) for v in claimed if v.expectation is not None))
+
+
+def _claim_row(name: str, expected: Expectation) -> Row:
+    claimed, outcome = _expected_cells(expected)
+    return Row((name, expected.claim.text, claimed, measured_ratio(expected.measured), outcome))
+
+
+def _expected_cells(expected: Expectation | None) -> tuple[str, str]:
+    if expected is None:
+        return units.MISSING, ""
+    return _claimed(expected.claim), str(expected.outcome or "no figure to hold it against")
+
+
+def _claimed(claim: SpeedupClaim) -> str:
+    if claim.low is None or claim.high is None:
+        return units.MISSING
+    of = "" if claim.of == "step" else f" of the {claim.of}"
+    low, high = units.ratio(claim.low), units.ratio(claim.high)
+    return (low if low == high else f"{low} to {high}") + of
+
+
+def _with_stages(view: ComparisonView) -> list[ComparedVariant]:
+    if view.design == "compare" and len(view.measured) <= MAX_STAGE_TABLES:
+        return list(view.measured)
+    return [view.fastest] if view.fastest is not None else []
+
+
+def _stage_table(view: ComparisonView, variant: ComparedVariant) -> Table:
+    columns = (
+        Column("Component (ms)", LEFT),
+        Column("before"),
+        Column("after"),
+        Column("change"),
+        Column("speed-up", LEFT),
+    )
+    before, after = variant.unattributed
+    ms, signed = units.milliseconds, units.signed_milliseconds
+    rows = [_stage_row(change) for change in variant.stages]
+    rows.append(Row(("Unattributed", ms(before), ms(after), signed(after - before), ""), style="total"))
+    if variant.before is not None and variant.step is not None:
+        change = signed(variant.step.value - variant.before.value)
+        cells = ("Step", ms(variant.before.value), ms(variant.step.value), change, measured_ratio(variant.speedup))
+        rows.append(Row(cells, style="total"))
+    return Table(columns, tuple(rows))
+
+
+def _stage_row(change: StageChange) -> Row:
+    before, after = (None if time is None else time.value for time in (change.before, change.after))
+    speedup = units.MISSING if change.speedup is None else units.ratio(change.speedup.ratio)
+    cells = (
+        title_of(change.path, 2),
+        units.milliseconds(before),
+        units.milliseconds(after),
+        units.signed_milliseconds(change.change),
+        speedup if change.established or change.speedup is None else "~",
+    )
+    return Row(cells, change.depth)
+
+
+def _method(record: ComparisonRecord) -> str:
+    complete = [launch for launch in record.launches if launch.is_complete]
+    plan = record.plan
+    turns = (
+        "one side after the other, in random order"
+        if plan.sequential
+        else "each with its baseline, steps taken in turns, in random order within a pair"
+    )
+    seconds = "" if record.measuring_seconds is None else f" It took {units.duration(record.measuring_seconds)}."
+    return (
+        f"Every variant lives in a process of its own. {units.count(len(complete))} of "
+        f"{units.count(plan.launches * (len(record.contestants) - 1))} planned launches of fresh processes were "
+        f"complete, {turns}{_pairs(complete)}. A launch is one number, the median of the log ratios of its pairs; up "
+        "to seven launches are judged by Student's t over launches, eight or more by the exact signed-rank test with "
+        f"the Hodges-Lehmann estimate. A difference is claimed at {_level()}, two-sided.{seconds}"
+    )
+
+
+def _pairs(launches: Sequence[Launch]) -> str:
+    numbers = sorted(len(launch.variant.training.steps) for launch in launches)
+    if not numbers:
+        return ""
+    return f" ({numbers[0]} pairs each)" if numbers[0] == numbers[-1] else f" ({numbers[0]} to {numbers[-1]} pairs)"
+
+
+def _level() -> str:
+    return f"p at most {ALPHA:g}"

@@ -1,0 +1,200 @@
+"""Who takes part in a comparison: variants chosen one by one, or by the rule of an ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from paco_prof.errors import UsageError
+from paco_prof.records import Contestant, Design, SpeedupClaim
+from paco_prof.settings import Workload, changed_settings
+from paco_prof.variants.catalogue import PHASE_CLAIMS, PHASES, TOGGLES
+from paco_prof.variants.resolve import find_variant, plan_variant
+from paco_prof.variants.variant import Variant
+
+__all__ = ["Field", "ablated", "compared"]
+
+BASELINE = "baseline"
+# With one more there would be 31 variants to measure.
+MAX_FACTORS = 4
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where variants come from.
+
+    Attributes:
+        base: the baseline's workload.
+        own: the user's variants.
+        explicit: settings that options of their own have chosen.
+    """
+
+    base: Workload
+    own: tuple[Variant, ...] = ()
+    explicit: tuple[str, ...] = ()
+
+    def contestant(self, variants: Sequence[str], name: str = "", toggles: Sequence[str] = ()) -> Contestant:
+        """The contestant that some variants together make.
+
+        Args:
+            variants: their names; none is the baseline.
+            name: what tables call it; what it is made of where that is left away.
+            toggles: those of them that an ablation is about.
+
+        Raises:
+            UsageError: an unknown variant, or one that undoes an explicit setting.
+        """
+        together = "+".join(variants) or BASELINE
+        planned = plan_variant(self.base, together, {}, self.own, self.explicit)
+        # Most of many toggles is left where a device cannot do one of them; without its only toggle there is nothing.
+        optional = planned.optional if len(toggles) < 2 else planned.used.settings.keys()
+        return Contestant(
+            name=name or together,
+            workload=planned.workload,
+            base=planned.base,
+            variant=planned.used,
+            optional=tuple(sorted(optional)),
+            toggles=tuple(toggles),
+            claim=find_variant(together, self.own).claim,
+        )
+
+
+def compared(field: Field, names: Sequence[str]) -> tuple[Contestant, ...]:
+    """The contestants of `paco-prof compare A B ...`; two equal names are an A/A comparison.
+
+    Raises:
+        UsageError: fewer than two, an unknown variant, or one that stands there twice.
+    """
+    if len(names) < 2:
+        raise UsageError(
+            "A comparison needs a baseline and at least one variant.", "For example paco-prof compare baseline exact."
+        )
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None and len(names) > 2:
+        raise UsageError(
+            f"{twice!r} stands there twice.", f"Only paco-prof compare {twice} {twice}, A against A, says something."
+        )
+    return tuple(field.contestant([name]) for name in names)
+
+
+def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | None) -> tuple[Contestant, ...]:
+    """The contestants of an ablation, the one that all are held against first.
+
+    one-at-a-time: the base with each toggle alone, and with all of them where they do not exclude each other.
+    leave-one-out: all toggles together, and the same without each of them. Without toggles it takes `exact` apart.
+    cumulative: one toggle more each time; without toggles the phases of the analysis's checklist.
+    factorial: every subset of the toggles.
+
+    Args:
+        base: the variant that toggles are added to.
+        toggles: names of variants; None for the design's own.
+
+    Raises:
+        UsageError: an unknown variant, one that stands there twice or changes nothing, too few or too many, or two
+            that exclude each other where they would have to go together.
+    """
+    find_variant(base, field.own)
+    start = [] if base == BASELINE else [base]
+    if design == "leave-one-out" and toggles is None:
+        start, toggles = [], find_variant("exact").parts
+    chosen = _effective(field, start, design, toggles)
+    if design == "one-at-a-time":
+        return _one_at_a_time(field, start, chosen, together=toggles is not None)
+    _check_together(field, design, chosen)
+    if design == "leave-one-out":
+        return _leave_one_out(field, start, chosen)
+    return _cumulative(field, start, chosen) if design == "cumulative" else _factorial(field, start, chosen)
+
+
+def _effective(field: Field, start: list[str], design: Design, toggles: Sequence[str] | None) -> list[str]:
+    """The toggles to ablate; of the design's own those that change something."""
+    base = field.contestant(start).workload
+    names = list(_default_toggles(design) if toggles is None else toggles)
+    if not names:
+        raise UsageError("The list of toggles is empty.", "Name some, or say --toggles all.")
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise UsageError(f"Toggle {twice!r} stands there twice.", "Name it once.")
+    idle = [name for name in names if not changed_settings(field.contestant([*start, name]).workload, base)]
+    if toggles is not None and idle and design != "leave-one-out":
+        raise UsageError(f"{idle[0]} changes nothing of {'+'.join(start) or BASELINE}.", "Leave it away.")
+    chosen = [name for name in names if toggles is not None or name not in idle]
+    least = {"leave-one-out": 2, "factorial": 2}.get(design, 1)
+    if len(chosen) < least:
+        raise UsageError(f"A {design} ablation needs {least} toggles or more.", "Name them with --toggles A,B.")
+    if design == "factorial" and len(chosen) > MAX_FACTORS:
+        raise UsageError(
+            f"{len(chosen)} toggles have {2 ** len(chosen) - 1} combinations.", f"Name at most {MAX_FACTORS}."
+        )
+    return chosen
+
+
+def _default_toggles(design: Design) -> Sequence[str]:
+    if design == "cumulative":
+        return PHASES
+    if design == "factorial":
+        return ("fused-loss", "max-negatives-16")
+    return tuple(toggle.name for toggle in TOGGLES)
+
+
+def _check_together(field: Field, design: Design, names: Sequence[str]) -> None:
+    """Phases are made to supersede each other; any other two must not set one thing to two values."""
+    clash = _clash(field, names)
+    if clash is not None and tuple(names) != PHASES:
+        one, other, setting = clash
+        raise UsageError(
+            f"{one} and {other} both set {setting}, so a {design} ablation cannot have them together.",
+            "Leave one of them away.",
+        )
+
+
+def _clash(field: Field, names: Sequence[str]) -> tuple[str, str, str] | None:
+    """Two of the variants that set one setting to two values, and the setting."""
+    for one, other in combinations(names, 2):
+        mine, theirs = (find_variant(name, field.own).settings for name in (one, other))
+        for setting in sorted(mine.keys() & theirs.keys()):
+            if mine[setting] != theirs[setting]:
+                return one, other, setting
+    return None
+
+
+def _one_at_a_time(field: Field, start: list[str], names: list[str], together: bool) -> tuple[Contestant, ...]:
+    singles = [field.contestant([*start, name], name, [name]) for name in names]
+    all_of_them = []
+    if together and len(names) > 1 and _clash(field, names) is None:
+        all_of_them = [field.contestant([*start, *names], f"all {len(names)} together", names)]
+    return (field.contestant(start), *singles, *all_of_them)
+
+
+def _leave_one_out(field: Field, start: list[str], names: list[str]) -> tuple[Contestant, ...]:
+    whole = field.contestant([*start, *names], f"all {len(names)}", names)
+    contestants = [whole]
+    for name in names:
+        others = [other for other in names if other != name]
+        without = field.contestant([*start, *others], f"without {name}", others)
+        # A claim is of what a toggle brings, and not of what its absence does.
+        contestants.append(without.model_copy(update={"claim": None}))
+    return tuple(contestants)
+
+
+def _cumulative(field: Field, start: list[str], names: list[str]) -> tuple[Contestant, ...]:
+    contestants = [field.contestant(start)]
+    for count, name in enumerate(names, 1):
+        # A phase holds those before it.
+        added = [name] if name in PHASES else names[:count]
+        own_claim = find_variant(name, field.own).claim
+        claims: dict[str, SpeedupClaim | None] = (
+            {"claim": own_claim, "step_claim": PHASE_CLAIMS[name]}
+            if name in PHASES
+            else {"claim": own_claim if count == 1 else None, "step_claim": own_claim}
+        )
+        title = name if name in PHASES else f"+ {name}"
+        contestant = field.contestant([*start, *added], title, names[:count])
+        contestants.append(contestant.model_copy(update=claims))
+    return tuple(contestants)
+
+
+def _factorial(field: Field, start: list[str], names: list[str]) -> tuple[Contestant, ...]:
+    subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
+    return (field.contestant(start), *(field.contestant([*start, *some], "+".join(some), some) for some in subsets))
