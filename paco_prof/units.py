@@ -54,8 +54,10 @@ def percent(share: float | None) -> str:
 
 
 def relative_error(error: float | None) -> str:
-    """`3e-08`: an error over what it is an error of."""
-    return MISSING if error is None else "0" if error == 0 else f"{error:.1e}"
+    """`3.1e-08`, `31.5`: an error over what it is an error of."""
+    if error is None:
+        return MISSING
+    return "0" if error == 0 else f"{error:.1e}" if error < 0.995 else _digits(error)
 
 
 def loss(value: float) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from paco_prof.analysis.ablation import Interaction, interactions
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView
-from paco_prof.analysis.findings import ContradictedKind, LeftOut, NonFiniteLoss, UndividedBackward
+from paco_prof.analysis.fidelity import find_in_fidelity
+from paco_prof.analysis.findings import ContradictedKind, GradientAstray, LeftOut, NonFiniteLoss, UndividedBackward
 from paco_prof.analysis.machine_findings import MachineFinding, find_about_the_machine
 from paco_prof.records import ComparisonRecord, Failure, Status
 from paco_prof.stats.paired import RatioEstimate
@@ -125,6 +126,7 @@ ComparisonFinding = (
     | ComparisonEndedEarly
     | ContradictedKind
     | Extended
+    | GradientAstray
     | HelpsOnlyAlone
     | LeftOut
     | MachineFinding
@@ -176,15 +178,8 @@ def _about(record: ComparisonRecord, variant: ComparedVariant) -> Iterator[Compa
         yield OtherBatch(variant.name, contestant.workload.batch_size, record.baseline.workload.batch_size)
     if contestant.variant.left_out:
         yield LeftOut(variant.name, tuple(contestant.variant.left_out.items()))
-    fidelity = variant.fidelity
-    if fidelity is not None and fidelity.verdict == "contradicted":
-        yield ContradictedKind(
-            name=variant.name,
-            loss_error=fidelity.loss_errors.get("total"),
-            gradient_error=fidelity.measured.gradient_error,
-            gradient_cosine=fidelity.measured.gradient_cosine,
-            parts_dtype=contestant.workload.forms.parts_dtype,
-        )
+    used = contestant.variant.model_copy(update={"name": variant.name})
+    yield from find_in_fidelity(used, contestant.workload, contestant.fidelity)
     if variant.whole_backward:
         yield UndividedBackward(variant.whole_backward, variant.name)
     yield from _non_finite(record, variant)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from paco_prof.records import Fidelity, VariantKind
+from paco_prof.analysis.findings import ContradictedKind, GradientAstray
+from paco_prof.records import Fidelity, VariantKind, VariantUsed
+from paco_prof.settings import Workload
 
-__all__ = ["EXACT_GRADIENT", "EXACT_LOSS", "FidelityView", "fidelity_view"]
+__all__ = ["EXACT_GRADIENT", "EXACT_LOSS", "FidelityView", "fidelity_view", "find_in_fidelity"]
 
 # An exact variant differs from float64 by what a float32 backbone rounds: on ResNet-50 at 224 px a few 1e-8 of the loss
 # and, where rounding moves activations across ReLU's corner, up to 0.6 % of the gradient. Anything more is no rounding.
 EXACT_LOSS = 1e-5
 EXACT_GRADIENT = 1e-2
+# Below it more of a gradient is noise than signal, or close to it.
+LEAST_COSINE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,24 @@ def fidelity_view(kind: VariantKind, measured: Fidelity | None) -> FidelityView 
     total = errors.get("total")
     is_exact = total is not None and total <= EXACT_LOSS and measured.gradient_error <= EXACT_GRADIENT
     return FidelityView(kind, measured, errors, is_exact, _verdict(kind, measured, is_exact))
+
+
+def find_in_fidelity(
+    variant: VariantUsed, workload: Workload, measured: Fidelity | None
+) -> Iterator[ContradictedKind | GradientAstray]:
+    """What somebody should hear of a fidelity: an exact variant that is not, a gradient that points elsewhere."""
+    view = fidelity_view(variant.kind, measured)
+    if view is None:
+        return
+    loss_error = view.loss_errors.get("total")
+    error, cosine = view.measured.gradient_error, view.measured.gradient_cosine
+    if view.verdict == "contradicted":
+        yield ContradictedKind(variant.name, loss_error, error, cosine, workload.forms.parts_dtype)
+    elif variant.kind != "exact" and not cosine >= LEAST_COSINE:
+        # The gradient of a baseline with other settings may well point elsewhere: that is what they are for.
+        own_settings = view.measured.against == "own settings"
+        if own_settings or variant.kind == "approximate":
+            yield GradientAstray(variant.name, loss_error, error, cosine, own_settings)
 
 
 def _verdict(kind: VariantKind, measured: Fidelity, is_exact: bool) -> Literal["confirmed", "contradicted", "not seen"]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from paco_prof import stages
 from paco_prof.analysis.breakdown import BreakdownView, StageRow
-from paco_prof.analysis.fidelity import fidelity_view
+from paco_prof.analysis.fidelity import find_in_fidelity
 from paco_prof.analysis.findings import (
     BUSY_CORES,
     BusyMachine,
-    ContradictedKind,
     DominantStage,
     Finding,
     HostBound,
@@ -58,7 +57,7 @@ def find(record: BreakdownRecord, view: BreakdownView | None) -> tuple[Finding, 
 def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
     if record.variant.left_out:
         yield LeftOut(record.variant.name, tuple(record.variant.left_out.items()))
-    yield from _fidelity(record)
+    yield from find_in_fidelity(record.variant, record.workload, record.fidelity)
     training = record.training
     num_steps = len(training.steps) if training else 0
     ended_early = [note for note in record.notes if note.code in ("interrupted", "failed")]
@@ -80,18 +79,6 @@ def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
         yield NothingToContrast()
     if training.backward_whole:
         yield UndividedBackward(training.backward_whole)
-
-
-def _fidelity(record: BreakdownRecord) -> Iterator[Finding]:
-    view = fidelity_view(record.variant.kind, record.fidelity)
-    if view is not None and view.verdict == "contradicted":
-        yield ContradictedKind(
-            name=record.variant.name,
-            loss_error=view.loss_errors.get("total"),
-            gradient_error=view.measured.gradient_error,
-            gradient_cosine=view.measured.gradient_cosine,
-            parts_dtype=record.workload.forms.parts_dtype,
-        )
 
 
 def _about_the_figures(record: BreakdownRecord, view: BreakdownView | None) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ __all__ = [
     "ContradictedKind",
     "DominantStage",
     "Finding",
+    "GradientAstray",
     "HostBound",
     "LeftOut",
     "LossAloneReadsLower",
@@ -67,6 +68,22 @@ class ContradictedKind:
     gradient_error: float
     gradient_cosine: float
     parts_dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class GradientAstray:
+    """A variant that claims no exactness, and whose gradient has little to do with that of its objective in float64.
+
+    Attributes:
+        own_settings: the objective is that of its own settings, so that its approximations and its precision alone are
+            what is wrong.
+    """
+
+    name: str
+    loss_error: float | None
+    gradient_error: float
+    gradient_cosine: float
+    own_settings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +234,7 @@ Finding = (
     DominantStage
     | PaCoShare
     | ContradictedKind
+    | GradientAstray
     | NoFidelity
     | LeftOut
     | TrainingOverInference

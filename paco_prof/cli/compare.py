@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-MINUTES_EACH = 5.0
+# So that one variant is done within five minutes, the first launch's overrun included.
+MINUTES_EACH = 4.5
 
 
 def compare(

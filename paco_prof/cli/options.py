@@ -81,7 +81,7 @@ MaxMinutes = Annotated[
         min=0.01,
         max=100_000.0,
         show_default=False,
-        help="Minutes for everything. [default: 5 for each variant of compare, 3 for each row of ablate]",
+        help="Minutes for everything. [default: 4.5 a variant; 3 a row of ablate]",
     ),
 ]
 Timeout = Annotated[

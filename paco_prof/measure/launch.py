@@ -86,8 +86,9 @@ class LaunchInProgress:
 
     Attributes:
         contestant, round, halvings, sequential: see `Launch`.
-        baseline, variant: the steps so far.
-        baseline_first: who went first in each pair.
+        pairs: of a paired launch: the baseline's step, the variant's, and whether the baseline's was the first.
+        blocks: of a sequential launch: the baseline's steps, and the variant's.
+        baseline_first: of a sequential launch.
         stop_reason: why there are no more; `interrupted` until its end was reached.
         baseline_pid: the baseline's process.
     """
@@ -96,10 +97,10 @@ class LaunchInProgress:
     round: int
     halvings: int = 0
     sequential: bool = False
-    baseline: list[TimedStep] = field(default_factory=list)
-    variant: list[TimedStep] = field(default_factory=list)
+    pairs: list[tuple[TimedStep, TimedStep, bool]] = field(default_factory=list)
+    blocks: tuple[list[TimedStep], list[TimedStep]] = field(default_factory=lambda: ([], []))
+    baseline_first: bool = True
     warmups: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    baseline_first: list[bool] = field(default_factory=list)
     stop_reason: StopReason = "interrupted"
     baseline_pid: int | None = None
     memories: tuple[Memory | None, Memory | None] = (None, None)
@@ -124,7 +125,7 @@ class LaunchInProgress:
         self.warmups = (tuple(baseline.warmup), tuple(variant.warmup))
         seconds = 0.0
         while True:
-            reason = budget.stop_reason(len(self.variant), seconds, is_precise(self._log_ratios()))
+            reason = budget.stop_reason(self.num_pairs, seconds, is_precise(self._log_ratios()))
             if reason is not None:
                 self.stop_reason = reason
                 return
@@ -137,7 +138,7 @@ class LaunchInProgress:
         self, runner: Runner, is_baseline: bool, budget: Budget, turn: Callable[[int], None], tick: Callable[[], None]
     ) -> StopReason:
         """Take steps of one side alone, for a sequential launch; returns why there are no more."""
-        steps = self.baseline if is_baseline else self.variant
+        steps = self.blocks[0 if is_baseline else 1]
         warm = tuple(runner.warmup)
         self.warmups = (warm, self.warmups[1]) if is_baseline else (self.warmups[0], warm)
         seconds = 0.0
@@ -158,36 +159,42 @@ class LaunchInProgress:
 
     def record(self) -> Launch | None:
         """The launch so far; None as long as there is nothing to compare."""
-        if not self.baseline or not self.variant:
+        steps = self.blocks
+        if not self.sequential:
+            steps = ([pair[0] for pair in self.pairs], [pair[1] for pair in self.pairs])
+        if not all(steps):
             return None
-        sides = [
-            Side(training=training_record(steps, warmup, self.stop_reason), memory=memory)
-            for steps, warmup, memory in zip((self.baseline, self.variant), self.warmups, self.memories, strict=True)
-        ]
+        baseline, variant = (
+            Side(training=training_record(side, warmup, self.stop_reason), memory=memory)
+            for side, warmup, memory in zip(steps, self.warmups, self.memories, strict=True)
+        )
         return Launch(
             contestant=self.contestant,
             round=self.round,
             halvings=self.halvings,
             sequential=self.sequential,
-            baseline=sides[0],
-            variant=sides[1],
-            baseline_first=tuple(self.baseline_first),
+            baseline=baseline,
+            variant=variant,
+            baseline_first=(self.baseline_first,) if self.sequential else tuple(pair[2] for pair in self.pairs),
             machine=self.machine,
         )
 
+    @property
+    def num_pairs(self) -> int:
+        """Pairs so far."""
+        return len(self.pairs)
+
     def _take_pair(self, baseline: Runner, variant: Runner, baseline_first: bool, turn: Callable[[int], None]) -> None:
-        """A pair counts as a whole or not at all."""
+        """A pair counts as a whole or not at all, whenever it is interrupted."""
         pair: dict[bool, TimedStep] = {}
         for is_baseline in (baseline_first, not baseline_first):
             runner = baseline if is_baseline else variant
             turn(runner.worker.pid)
             pair[is_baseline] = runner.step()
-        self.baseline.append(pair[True])
-        self.variant.append(pair[False])
-        self.baseline_first.append(baseline_first)
+        self.pairs.append((pair[True], pair[False], baseline_first))
 
     def _log_ratios(self) -> list[float]:
-        return [math.log(b.seconds / v.seconds) for b, v in zip(self.baseline, self.variant, strict=True)]
+        return [math.log(baseline.seconds / variant.seconds) for baseline, variant, _ in self.pairs]
 
 
 def is_precise(logs: list[float]) -> bool:

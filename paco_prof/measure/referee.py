@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.errors import UsageError
 from paco_prof.measure.launch import MAX_PAIRS, MIN_PAIRS, LaunchInProgress, Runner
+from paco_prof.measure.ledger import Ledger
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.pacing import Budget
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Note, Status
-from paco_prof.settings import Workload
+from paco_prof.records import ComparisonRecord, Failure, Launch, Note, Status
 
-__all__ = ["ComparisonOutcome", "Referee", "halved"]
+__all__ = ["ComparisonOutcome", "Referee"]
 
 WARMUP_SHARE = 0.25
 MAX_WARMUP_SECONDS = 60.0
@@ -68,19 +68,14 @@ class Referee:
         now: Callable[[], float] = time.monotonic,
         monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
     ) -> None:
-        self._record = record
+        self._ledger = Ledger(record, save, now)
         self._plan = record.plan
         self._launch_worker = launch_worker
         self._progress = progress
-        self._save = save
         self._now = now
         self._monitor = monitor
         self._start = now()
         self._deadline = None if self._plan.max_seconds is None else self._start + self._plan.max_seconds
-        self._seconds_before = record.measuring_seconds or 0.0
-        self._unwritten: PacoProfError | None = None
-        self._given_up: set[int] = set()
-        self._halvings = [self._halvings_of(place) for place in range(len(record.contestants))]
         self._open: list[Runner] = []
         # The baseline's process of this round, and the contestants' state of it that its fidelity needs.
         self._shared: Runner | None = None
@@ -101,40 +96,23 @@ class Referee:
             error = usage
         finally:
             self._close(*self._open)
-        self._update(status=status)
-        return ComparisonOutcome(self._record, error or self._unwritten)
+        self._ledger.update(status=status)
+        return ComparisonOutcome(self._ledger.record, error or self._ledger.unwritten)
 
     def _take_rounds(self) -> None:
         for number in range(self._plan.launches):
-            for place in range(1, len(self._record.contestants)):
-                if not self._is_left(place, number):
+            for place in self._ledger.places:
+                if not self._ledger.is_left(place, number):
                     continue
                 if self._is_time_for(place):
                     self._take_launch(place, number)
             self._end_round()
-        missing = sum(1 for _ in self._left())
+        missing = sum(1 for _ in self._ledger.left())
         if missing:
-            self._note(Note(code="time_is_up", number=missing))
-
-    def _left(self) -> Iterator[tuple[int, int]]:
-        """The launches that are still to be taken."""
-        for number in range(self._plan.launches):
-            for place in range(1, len(self._record.contestants)):
-                if self._is_left(place, number):
-                    yield place, number
-
-    def _is_left(self, place: int, number: int) -> bool:
-        done = any(
-            launch.contestant == place
-            and launch.round == number
-            and launch.is_complete
-            and launch.halvings == self._halvings[place]
-            for launch in self._record.launches
-        )
-        return not done and place not in self._given_up
+            self._ledger.add_note(Note(code="time_is_up", number=missing))
 
     def _is_time_for(self, place: int) -> bool:
-        if self._deadline is None or not self._record.launches:
+        if self._deadline is None or not self._ledger.record.launches:
             return True
         known = [self._least_seconds[place]] if place in self._least_seconds else [*self._least_seconds.values()]
         return self._now() + max(known, default=0.0) <= self._deadline
@@ -144,7 +122,7 @@ class Referee:
         while True:
             self._progress.begin(self._title(place, number))
             start = self._now()
-            launch = LaunchInProgress(place, number, self._halvings[place], self._plan.sequential)
+            launch = LaunchInProgress(place, number, self._ledger.halvings[place], self._plan.sequential)
             try:
                 take = self._take_sequential if self._plan.sequential else self._take_paired
                 take(launch)
@@ -157,8 +135,8 @@ class Referee:
                 self._keep(launch.record(), start)
 
     def _title(self, place: int, number: int) -> str:
-        smaller = f", batch halved {self._halvings[place]}x" if self._halvings[place] else ""
-        return f"launch {number + 1}/{self._plan.launches}: {self._record.contestants[place].name}{smaller}"
+        smaller = f", batch halved {self._ledger.halvings[place]}x" if self._ledger.halvings[place] else ""
+        return f"launch {number + 1}/{self._plan.launches}: {self._ledger.record.contestants[place].name}{smaller}"
 
     def _take_paired(self, launch: LaunchInProgress) -> None:
         place, begun = launch.contestant, self._now()
@@ -169,6 +147,7 @@ class Referee:
         try:
             self._check(0, baseline.ready(), launch)
             self._check(place, variant.ready(), launch)
+            self._refuse_nothing(place, variant)
             self._warm_up(baseline, until)
             self._warm_up(variant, until)
             overhead = self._now() - begun
@@ -176,7 +155,7 @@ class Referee:
             budget = self._budget(until - self._reserve(launch, baseline.longest + variant.longest))
             with self._watching(launch, [baseline, variant]) as monitor:
                 launch.take_pairs(baseline, variant, self._order(launch), budget, monitor.turn, self._tick)
-            pair = (self._now() - begun - overhead) / len(launch.variant)
+            pair = (self._now() - begun - overhead) / launch.num_pairs
             self._least_seconds[place] = overhead + MIN_PAIRS * pair
             launch.memories = (baseline.worker.memory(self._plan.timeout), variant.worker.memory(self._plan.timeout))
             self._measure_fidelity(place, variant)
@@ -187,8 +166,7 @@ class Referee:
 
     def _take_sequential(self, launch: LaunchInProgress) -> None:
         begun, share = self._now(), self._share()
-        baseline_first = self._order(launch).random() < 0.5
-        launch.baseline_first.append(baseline_first)
+        launch.baseline_first = baseline_first = self._order(launch).random() < 0.5
         memories, reasons = {}, []
         for half, is_baseline in ((0.5, baseline_first), (1.0, not baseline_first)):
             place = 0 if is_baseline else launch.contestant
@@ -218,7 +196,7 @@ class Referee:
         return self._shared
 
     def _runner(self, place: int, halvings: int) -> Runner:
-        contestant = halved(self._record.contestants[place], halvings)
+        contestant = self._ledger.record.contestants[place].halved(halvings)
         keep_initial = self._plan.fidelity and contestant.fidelity is None
         runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
         self._open.append(runner)
@@ -228,24 +206,34 @@ class Referee:
         """Note what a contestant has turned out to be, and that this is the machine of the launches before."""
         self._accelerator_uuid = ready.accelerator_uuid
         if not launch.halvings:
-            built = ready.contestant.model_copy(update={"fidelity": self._record.contestants[place].fidelity})
-            self._replace(place, built)
-        known = self._record.environment
+            built = ready.contestant.model_copy(update={"fidelity": self._ledger.record.contestants[place].fidelity})
+            self._ledger.replace(place, built)
+        known = self._ledger.record.environment
         if known is None:
-            self._update(environment=ready.environment)
+            self._ledger.update(environment=ready.environment)
             return
         differing = [name for name in FINGERPRINT if getattr(known, name) != getattr(ready.environment, name)]
-        if differing and self._record.launches and place == 0:
+        if differing and self._ledger.record.launches and place == 0:
             raise UsageError(
                 f"The record's launches are of another machine: {', '.join(differing)} differ.",
                 "Times of two machines are never compared; begin a new record.",
             )
 
+    def _refuse_nothing(self, place: int, runner: Runner) -> None:
+        """A variant of which nothing is left here that it would change need not be measured."""
+        baseline, variant = (self._ledger.record.contestants[side] for side in (0, place))
+        left_out = {**baseline.variant.left_out, **variant.variant.left_out}
+        if left_out and baseline.workload == variant.workload and baseline.variant.name != variant.variant.name:
+            detail = "nothing of it is left beside the baseline: " + "; ".join(
+                f"{name} ({reason})" for name, reason in left_out.items()
+            )
+            raise WorkerError(runner.worker.pid, "not applicable", "start", detail + ".")
+
     def _share(self) -> float:
         """Seconds for the launch that begins now: all that are left get the same."""
         if self._deadline is None:
             return math.inf
-        return max(0.0, self._deadline - self._now()) / max(1, sum(1 for _ in self._left()))
+        return max(0.0, self._deadline - self._now()) / max(1, sum(1 for _ in self._ledger.left()))
 
     def _reserve(self, launch: LaunchInProgress, step_seconds: float) -> float:
         """Seconds that comparing with float64 will take of a launch's share."""
@@ -269,35 +257,33 @@ class Referee:
 
     def _measure_fidelity(self, place: int, runner: Runner) -> None:
         """Where that is still to be done; what cannot be compared has been timed all the same."""
-        contestant = self._record.contestants[place]
-        if not self._plan.fidelity or contestant.fidelity is not None:
+        contestant = self._ledger.record.contestants[place]
+        has_failed = any(note.code == "no_fidelity" and note.number == place for note in self._ledger.record.notes)
+        if not self._plan.fidelity or contestant.fidelity is not None or has_failed:
             return
         self._progress.begin(f"comparing {contestant.name} with float64")
         try:
             fidelity = runner.worker.fidelity(self._plan.timeout)
         except WorkerError as failure:
-            self._note(Note(code="no_fidelity", detail=f"{contestant.name}: {failure.detail}", number=place))
+            self._ledger.add_note(Note(code="no_fidelity", detail=f"{contestant.name}: {failure.detail}", number=place))
         else:
-            self._replace(place, contestant.model_copy(update={"fidelity": fidelity}))
+            self._ledger.replace(place, contestant.model_copy(update={"fidelity": fidelity}))
 
     def _go_on_after(self, failure: WorkerError, launch: LaunchInProgress) -> bool:
         """Note a failure; True where the launch is to be taken once more, at half the batch."""
         place, shared = launch.contestant, self._shared
         of_baseline = failure.pid == launch.baseline_pid
-        self._update(
-            failures=(
-                *self._record.failures,
-                Failure(
-                    contestant=place,
-                    round=launch.round,
-                    halvings=launch.halvings,
-                    of_baseline=of_baseline,
-                    kind=failure.kind,
-                    during=failure.during,
-                    detail=failure.detail,
-                    hint=failure.hint,
-                    peak_bytes=failure.peak_bytes,
-                ),
+        self._ledger.add_failure(
+            Failure(
+                contestant=place,
+                round=launch.round,
+                halvings=launch.halvings,
+                of_baseline=of_baseline,
+                kind=failure.kind,
+                during=failure.during,
+                detail=failure.detail,
+                hint=failure.hint,
+                peak_bytes=failure.peak_bytes,
             )
         )
         if shared is not None and of_baseline:
@@ -306,16 +292,16 @@ class Referee:
             # Its steps had been taken before.
             return False
         if failure.kind == "out of memory" and self._plan.retry_smaller and self._can_halve(place):
-            self._halvings[place] += 1
+            self._ledger.halvings[place] += 1
             return True
         if failure.kind in LASTING:
             everyone = of_baseline and failure.kind != "out of memory"
-            self._given_up |= set(range(1, len(self._record.contestants))) if everyone else {place}
+            self._ledger.give_up(*(self._ledger.places if everyone else [place]))
         return False
 
     def _can_halve(self, place: int) -> bool:
-        sizes = [self._record.contestants[side].workload.batch_size for side in (0, place)]
-        return min(sizes) >> (self._halvings[place] + 1) >= 1
+        sizes = [self._ledger.record.contestants[side].workload.batch_size for side in (0, place)]
+        return min(sizes) >> (self._ledger.halvings[place] + 1) >= 1
 
     def _end_round(self) -> None:
         """The baseline's fidelity, which would be in the way of a launch, and the end of its process."""
@@ -337,47 +323,16 @@ class Referee:
         """An order of its own for every launch, the same in every run of one seed."""
         return random.Random(f"{self._plan.seed}/{launch.contestant}/{launch.round}/{launch.halvings}")
 
-    def _halvings_of(self, place: int) -> int:
-        return max((launch.halvings for launch in self._record.launches if launch.contestant == place), default=0)
-
     def _tick(self) -> None:
         now = self._now()
         left = 0.0 if self._deadline is None else max(0.0, self._deadline - now)
         if self._launch_seconds:
-            typical = sum(self._launch_seconds) / len(self._launch_seconds) * sum(1 for _ in self._left())
+            typical = sum(self._launch_seconds) / len(self._launch_seconds) * sum(1 for _ in self._ledger.left())
             left = typical if self._deadline is None else min(left, typical)
         self._progress.update(now - self._start, left)
 
     def _keep(self, launch: Launch | None, start: float) -> None:
         if launch is not None:
             self._launch_seconds.append(self._now() - start)
-            self._update(launches=(*self._record.launches, launch))
+            self._ledger.add_launch(launch)
             self._tick()
-
-    def _replace(self, place: int, contestant: Contestant) -> None:
-        contestants = list(self._record.contestants)
-        contestants[place] = contestant
-        self._update(contestants=tuple(contestants), saving=False)
-
-    def _note(self, note: Note) -> None:
-        self._update(notes=(*self._record.notes, note), saving=False)
-
-    def _update(self, *, saving: bool = True, **changes: object) -> None:
-        """Change the record, and save it. A disk that is full must not cost what has been measured: the run goes on."""
-        seconds = self._seconds_before + self._now() - self._start
-        self._record = self._record.model_copy(update={**changes, "measuring_seconds": seconds})
-        if not saving:
-            return
-        try:
-            self._save(self._record)
-        except PacoProfError as error:
-            self._unwritten = error
-
-
-def halved(contestant: Contestant, times: int) -> Contestant:
-    """The contestant with its batch halved so often, rounded down."""
-
-    def smaller(workload: Workload) -> Workload:
-        return workload.model_copy(update={"batch_size": workload.batch_size >> times})
-
-    return contestant.model_copy(update={"workload": smaller(contestant.workload), "base": smaller(contestant.base)})

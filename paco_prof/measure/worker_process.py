@@ -12,9 +12,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 import psutil
 
@@ -23,6 +23,8 @@ from paco_prof.measure.steps import TimedStep
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
 
 __all__ = ["Launcher", "ProcessLauncher", "Ready", "WorkerError", "WorkerHandle", "WorkerProcess"]
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 1.0
 MAX_DETAIL = 300
@@ -167,13 +169,9 @@ class WorkerProcess:
             raise self._failure("hung", during, detail, "A larger --timeout waits longer.") from error
         if line is None:
             raise self._ended(during)
-        try:
-            answer = json.loads(line)
-            self._peak_bytes = max(self._peak_bytes or 0, answer["peak_bytes"])
-            failed = answer.get("failed")
-        except (ValueError, KeyError, TypeError) as error:
-            self.close()
-            raise self._failure("raised", during, "it answered what is no answer") from error
+        answer = self._understood(during, _answer, line)
+        failed = answer.get("failed")
+        self._peak_bytes = max(self._peak_bytes or 0, answer["peak_bytes"])
         if failed is not None:
             self.close()
             if failed["kind"] == "out of memory":
@@ -183,19 +181,19 @@ class WorkerProcess:
         return answer["ok"]
 
     def ready(self, timeout: float) -> Ready:
-        return Ready(self.receive("start", timeout))
+        return self._understood("start", Ready, self.receive("start", timeout))
 
     def step(self, timeout: float) -> TimedStep:
         self.send({"do": "step"})
-        return TimedStep.from_data(self.receive("step", timeout))
+        return self._understood("step", TimedStep.from_data, self.receive("step", timeout))
 
     def memory(self, timeout: float) -> Memory:
         self.send({"do": "memory"})
-        return Memory.model_validate(self.receive("memory", timeout))
+        return self._understood("memory", Memory.model_validate, self.receive("memory", timeout))
 
     def fidelity(self, timeout: float) -> Fidelity:
         self.send({"do": "fidelity"})
-        return Fidelity.model_validate(self.receive("fidelity", timeout))
+        return self._understood("fidelity", Fidelity.model_validate, self.receive("fidelity", timeout))
 
     def close(self) -> None:
         """Kill it, and wait until it is gone."""
@@ -205,6 +203,14 @@ class WorkerProcess:
             if pipe is not None:
                 with contextlib.suppress(OSError, ValueError):
                     pipe.close()
+
+    def _understood(self, during: str, read: Callable[[Any], T], data: Any) -> T:
+        """What `read` makes of an answer; a worker that talks nonsense is given up."""
+        try:
+            return read(data)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.close()
+            raise self._failure("raised", during, "it answered what is no answer") from error
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -251,6 +257,13 @@ class WorkerProcess:
             lines = self._errors.read().decode(errors="replace").strip().splitlines()
             return scrub(lines[-1])[:MAX_DETAIL] if lines else ""
         return ""
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    answer = json.loads(line)
+    if not isinstance(answer["peak_bytes"], int) or not answer.keys() & {"ok", "failed"}:
+        raise ValueError("no answer")
+    return dict(answer)
 
 
 def _signal_name(number: int) -> str:

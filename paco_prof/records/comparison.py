@@ -73,6 +73,14 @@ class Contestant(Frozen):
     step_claim: SpeedupClaim | None = None
     fidelity: Fidelity | None = None
 
+    def halved(self, times: int) -> Contestant:
+        """The same with its batch, and its baseline's, halved so often, rounded down."""
+        smaller = {
+            name: workload.model_copy(update={"batch_size": workload.batch_size >> times})
+            for name, workload in (("workload", self.workload), ("base", self.base))
+        }
+        return self.model_copy(update=smaller)
+
 
 class ComparisonPlan(Frozen):
     """How much is measured, and how.

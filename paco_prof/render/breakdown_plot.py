@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
-
 from paco_prof import units
 from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
 from paco_prof.errors import UsageError
@@ -44,7 +42,7 @@ def save_breakdown_plot(record: BreakdownRecord, path: Path) -> None:
 def breakdown_figure(view: BreakdownView, what: str, is_quoted: bool = False) -> Figure:
     """Horizontal stacked bars, the longest stage on top, what belongs to none last; no display is needed."""
     rows = sorted(view.top_rows, key=lambda row: -row.seconds)
-    with matplotlib.rc_context(figures.text_settings()):
+    with figures.drawing():
         figure = figures.new_figure(1.6 + 0.36 * len(rows))
         axes = figure.subplots()
         _draw_bars(axes, rows)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import matplotlib
 
 from paco_prof import units
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, comparison_view
@@ -18,7 +15,6 @@ from paco_prof.render import figures
 from paco_prof.render.labels import plain_title
 from paco_prof.render.preamble import workload_subject
 from paco_prof.render.speedup_plot import KINDS, speedup_panel
-from paco_prof.stats.summary import CONFIDENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +32,8 @@ REST = "the rest"
 # A stage whose change is less than this share of the step before has no bar of its own.
 SMALLEST_CHANGE = 0.01
 MOST_STAGES = 10
-# Inches: of a row with two bars, and of what is around a panel.
-PAIR, AROUND_PANEL = 0.44, 1.15
+# Inches: a row with two bars, what is around a panel, and what is free above and below that.
+PAIR, AROUND_PANEL, GAP = 0.44, 1.25, 0.09
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,18 @@ class WaterfallBar:
     def kind(self) -> str:
         """A key of `WATERFALL`."""
         return "step" if self.is_step else "gain" if self.end < self.start else "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class _StagePair:
+    """A stage's seconds before and after; None where it does not occur."""
+
+    title: str
+    seconds: tuple[float | None, float | None]
+
+    @property
+    def longer(self) -> float:
+        return max(value or 0.0 for value in self.seconds)
 
 
 def save_comparison_plot(record: ComparisonRecord, path: Path) -> None:
@@ -71,9 +79,10 @@ def comparison_figure(record: ComparisonRecord) -> Figure:
     view = comparison_view(record)
     bars = waterfall(view)
     shown = view.fastest or view.measured[0]
-    panels = [speedup_panel(view), *([_waterfall_panel(bars)] if bars else []), _stage_panel(view, shown)]
-    with matplotlib.rc_context(figures.text_settings()):
+    panels = [speedup_panel(view), *([_waterfall_panel(view, bars)] if bars else []), _stage_panel(view, shown)]
+    with figures.drawing():
         figure = figures.new_figure(0.4 + sum(panel.height + AROUND_PANEL for panel in panels))
+        figure.set_layout_engine("constrained", h_pad=GAP)
         figure.suptitle(_subject(record), x=0.01, ha="left", fontsize=figures.TITLE_SIZE + 1, parse_math=False)
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[panel.height for panel in panels])
         for axes, panel in zip(grid[:, 0], panels, strict=True):
@@ -82,7 +91,8 @@ def comparison_figure(record: ComparisonRecord) -> Figure:
 
 
 def waterfall(view: ComparisonView) -> list[WaterfallBar]:
-    """From the baseline's step to the last one, or to the fastest; empty where no variant is faster.
+    """From the baseline's step to the last one, or to the fastest; empty where no variant is faster, or where steps of
+    unlike batches would not add up.
 
     A cumulative ablation has a bar a contestant; any other comparison has one a stage that changed.
     """
@@ -90,27 +100,35 @@ def waterfall(view: ComparisonView) -> list[WaterfallBar]:
     if best is None or best.before is None or best.step is None or baseline.step is None or view.is_self:
         return []
     if view.design == "cumulative":
-        before, last = baseline.step.value, "what is left"
-        changes = []
-        for variant in view.measured:
-            if variant.step is not None:
-                changes.append((variant.name, variant.step.value - before - sum(change for _, change in changes)))
-        return _bars(baseline.name, before, changes, last)
-    return _bars(baseline.name, best.before.value, _stage_steps(best, best.before.value, best.step.value), best.name)
+        if any(variant.batch_size != baseline.batch_size for variant in view.measured):
+            return []
+        ends = [(variant.name, variant.step.value) for variant in view.measured if variant.step is not None]
+        return _bars(baseline.name, baseline.step.value, ends, "what is left")
+    if best.batch_size != _batch_before(view, best):
+        return []
+    return _bars(baseline.name, best.before.value, _stage_ends(best, best.before.value, best.step.value), best.name)
 
 
-def _stage_steps(best: ComparedVariant, before: float, after: float) -> list[tuple[str, float]]:
-    """What each stage changes, the largest change first; what is small or of no stage is in one at the end."""
-    stages = [(plain_title(stage.path), stage.change) for stage in best.top_stages]
-    large = [(title, change) for title, change in stages if abs(change) >= SMALLEST_CHANGE * before]
-    rest = after - before - sum(change for _, change in large)
-    return [*sorted(large, key=lambda stage: -abs(stage[1])), (REST, rest)]
+def _batch_before(view: ComparisonView, variant: ComparedVariant) -> int:
+    """The baseline's batch beside a variant, halved as often as the variant's own."""
+    halved = variant.contestant.workload.batch_size // variant.batch_size
+    return view.baseline.contestant.workload.batch_size // halved
 
 
-def _bars(first: str, before: float, changes: Sequence[tuple[str, float]], last: str) -> list[WaterfallBar]:
+def _stage_ends(best: ComparedVariant, before: float, after: float) -> list[tuple[str, float]]:
+    """What is left after each stage's change, the largest first; what is small or of no stage comes last, as one."""
+    large = [stage for stage in best.top_stages if abs(stage.change) >= SMALLEST_CHANGE * before]
+    ends = []
+    for stage in sorted(large, key=lambda stage: -abs(stage.change)):
+        before += stage.change
+        ends.append((plain_title(stage.path), before))
+    return [*ends, (REST, after)]
+
+
+def _bars(first: str, before: float, ends: Sequence[tuple[str, float]], last: str) -> list[WaterfallBar]:
     bars = [WaterfallBar(first, 0.0, before, is_step=True)]
-    for title, change in changes:
-        bars.append(WaterfallBar(title, bars[-1].end, bars[-1].end + change))
+    for title, end in ends:
+        bars.append(WaterfallBar(title, bars[-1].end, end))
     return [*bars, WaterfallBar(last, 0.0, bars[-1].end, is_step=True)]
 
 
@@ -120,8 +138,10 @@ def _subject(record: ComparisonRecord) -> str:
     return f"PaCo-2 training step, {workload_subject(record.baseline.workload)}{device}"
 
 
-def _waterfall_panel(bars: Sequence[WaterfallBar]) -> figures.Panel:
+def _waterfall_panel(view: ComparisonView, bars: Sequence[WaterfallBar]) -> figures.Panel:
     names = [figures.wrapped(bar.title) for bar in bars]
+    last = bars[-2] if view.design == "cumulative" else bars[-1]
+    title = f"From {figures.clipped(bars[0].title)} to {figures.clipped(last.title)}"
 
     def draw(axes: Axes) -> None:
         for kind, (colour, hatch, label) in WATERFALL.items():
@@ -137,44 +157,54 @@ def _waterfall_panel(bars: Sequence[WaterfallBar]) -> figures.Panel:
             text = f"{'+' if bar.kind == 'loss' else ''}{units.milliseconds(change)} ms"
             _label(axes, max(bar.start, bar.end), place, text)
         _millisecond_axis(axes, names, [end for bar in bars for end in (bar.start, bar.end)])
-        figures.headed(axes, f"From {figures.clipped(bars[0].title)} to {figures.clipped(bars[-1].title)}")
+        figures.headed(axes, title)
 
     return figures.Panel(len(names) * figures.row_height(names), draw)
 
 
 def _stage_panel(view: ComparisonView, variant: ComparedVariant) -> figures.Panel:
     rows = _stage_rows(variant)
-    names = [figures.wrapped(title) for title, _, _ in rows]
+    names = [figures.wrapped(row.title) for row in rows]
+    baseline = figures.clipped(view.baseline.name)
     own_name = "the same again" if view.is_self else figures.clipped(variant.name)
     colour = KINDS[variant.contestant.variant.kind][0]
 
     def draw(axes: Axes) -> None:
-        sides = ((figures.clipped(view.baseline.name), figures.GREY, ""), (own_name, colour, "///"))
+        sides = (
+            (f"{baseline}{_batch(view, _batch_before(view, variant))}", figures.GREY, ""),
+            (f"{own_name}{_batch(view, variant.batch_size)}", colour, "///"),
+        )
         for side, (label, fill, hatch) in enumerate(sides):
-            seconds = [row[1 + side] for row in rows]
+            seconds = [row.seconds[side] for row in rows]
             places = [place + 0.4 * side - 0.2 for place in range(len(rows))]
             widths = [(value or 0.0) * 1e3 for value in seconds]
             _rows_of_bars(axes, places, widths, height=0.38, color=fill, hatch=hatch, label=label)
             for place, value in zip(places, seconds, strict=True):
                 text = units.MISSING if value is None else f"{units.milliseconds(value)} ms"
                 _label(axes, value or 0.0, place, text)
-        _millisecond_axis(axes, names, [value for row in rows for value in row[1:] if value is not None])
-        figures.headed(axes, f"Stages of a step: {sides[0][0]} and {own_name}")
+        _millisecond_axis(axes, names, [row.longer for row in rows])
+        figures.headed(axes, f"Stages of {baseline} and {own_name}")
 
     return figures.Panel(len(names) * max(PAIR, figures.row_height(names)), draw)
 
 
-def _stage_rows(variant: ComparedVariant) -> list[tuple[str, float | None, float | None]]:
-    """Seconds of the largest stages before and after, and of all others and of no stage together."""
+def _batch(view: ComparisonView, batch_size: int) -> str:
+    """The batch, where it is not the one in the picture's title."""
+    return "" if batch_size == view.baseline.contestant.workload.batch_size else f" (batch {batch_size})"
+
+
+def _stage_rows(variant: ComparedVariant) -> list[_StagePair]:
+    """The largest stages, and at the end all others and what is of no stage together."""
     rows = [
-        (plain_title(s.path), s.before.value if s.before else None, s.after.value if s.after else None)
+        _StagePair(plain_title(s.path), (s.before.value if s.before else None, s.after.value if s.after else None))
         for s in variant.top_stages
     ]
-    rows.sort(key=lambda row: -max(row[1] or 0.0, row[2] or 0.0))
-    others = rows[MOST_STAGES:]
-    before, after = (sum(row[side] or 0.0 for row in others) for side in (1, 2))
-    unattributed = variant.unattributed
-    return [*rows[:MOST_STAGES], (REST, before + unattributed[0], after + unattributed[1])]
+    rows.sort(key=lambda row: -row.longer)
+    before, after = (
+        none + sum(row.seconds[side] or 0.0 for row in rows[MOST_STAGES:])
+        for side, none in enumerate(variant.unattributed)
+    )
+    return [*rows[:MOST_STAGES], _StagePair(REST, (before, after))]
 
 
 def _rows_of_bars(axes: Axes, places: Sequence[float], widths: Sequence[float], **style: Any) -> None:
@@ -183,16 +213,16 @@ def _rows_of_bars(axes: Axes, places: Sequence[float], widths: Sequence[float], 
 
 def _label(axes: Axes, seconds: float, place: float, text: str) -> None:
     """A text at the end of a bar, or at the beginning of the axis where there is none: small ones cannot be seen."""
-    figures_at = (max(seconds, 0.0) * 1e3, place)
+    end = (max(seconds, 0.0) * 1e3, place)
     axes.annotate(
-        text, figures_at, xytext=(4, 0), textcoords="offset points", va="center", fontsize=figures.SMALL_SIZE
+        text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=figures.SMALL_SIZE
     ).set_parse_math(False)
 
 
 def _millisecond_axis(axes: Axes, names: Sequence[str], seconds: Sequence[float]) -> None:
     longest = max(seconds, default=0.0) * 1e3
     axes.set_xlim(min(0.0, *seconds) * 1e3, longest * 1.2 or 1.0)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=figures.NAME_SIZE, parse_math=False)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("milliseconds per training step")
     figures.bar_axes(axes, len(names))

@@ -44,7 +44,7 @@ def comparison_sentence(finding: c.ComparisonFinding) -> str:
             return _helps_only_alone(finding)
         case c.AgainstItself():
             return _against_itself(finding)
-        case f.ContradictedKind() | f.LeftOut() | f.NonFiniteLoss() | f.UndividedBackward():
+        case f.ContradictedKind() | f.GradientAstray() | f.LeftOut() | f.NonFiniteLoss() | f.UndividedBackward():
             return sentence(finding)
         case f.BusyMachine():
             return busy_machine(finding)

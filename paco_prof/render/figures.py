@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +23,11 @@ __all__ = [
     "Panel",
     "bar_axes",
     "clipped",
+    "drawing",
     "headed",
     "new_figure",
     "row_height",
     "save_figure",
-    "text_settings",
     "wrapped",
 ]
 
@@ -43,11 +44,11 @@ BLUE, ORANGE, GREEN, VERMILLION, PURPLE, YELLOW, GREY = (
 GRID = "#dddddd"
 # Inches.
 WIDTH = 9.0
-ROW, LINE = 0.29, 0.19
+ROW, LINE = 0.29, 0.155
 # Points.
-TITLE_SIZE, SMALL_SIZE, LEGEND_ROOM = 12, 9.5, 25
-# Of a line of a name, in letters.
-NAME_WIDTH, NAME_LINES = 30, 3
+TITLE_SIZE, NAME_SIZE, SMALL_SIZE, LEGEND_ROOM = 12, 10, 9.5, 25
+# Letters of a line of a name, and of a name in a title; a name has no more lines.
+NAME_WIDTH, TITLE_NAME_WIDTH, NAME_LINES = 36, 22, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ class Panel:
     draw: Callable[[Axes], None]
 
 
-def text_settings() -> dict[str, float]:
-    """Matplotlib's settings for all that is drawn."""
-    return {"font.size": 11, "hatch.linewidth": 0.8}
+def drawing() -> AbstractContextManager[None]:
+    """Within it, everything is drawn in the house's style."""
+    return matplotlib.rc_context({"font.size": 11, "hatch.linewidth": 0.8})
 
 
 def new_figure(height: float) -> Figure:
@@ -94,6 +95,7 @@ def headed(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> N
         borderaxespad=0.2,
         borderpad=0.1,
         columnspacing=1.4,
+        handlelength=1.5,
         handletextpad=0.5,
         frameon=False,
         fontsize=SMALL_SIZE,
@@ -102,8 +104,8 @@ def headed(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> N
         text.set_parse_math(False)
 
 
-def clipped(name: str, width: int = NAME_WIDTH) -> str:
-    """A name that is no longer than a line."""
+def clipped(name: str, width: int = TITLE_NAME_WIDTH) -> str:
+    """A name that leaves room for the rest of a title."""
     return name if len(name) <= width else f"{name[: width - 1]}…"
 
 
@@ -113,7 +115,7 @@ def wrapped(name: str) -> str:
     for part in re.split(r"(?<=\+)", name):
         if lines[-1] and len(lines[-1]) + len(part) > NAME_WIDTH:
             lines.append("")
-        lines[-1] += clipped(part)
+        lines[-1] += clipped(part, NAME_WIDTH)
     return "\n".join(lines if len(lines) <= NAME_LINES else [*lines[: NAME_LINES - 1], "…"])
 
 

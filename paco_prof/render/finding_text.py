@@ -22,6 +22,8 @@ def sentence(finding: f.Finding) -> str:
             return _paco_share(finding)
         case f.ContradictedKind():
             return _contradicted(finding)
+        case f.GradientAstray():
+            return _astray(finding)
         case f.NoFidelity(reason):
             return f"Loss and gradient could not be compared with a float64 reference: {reason}."
         case f.LeftOut(name, reasons):
@@ -115,6 +117,15 @@ def _contradicted(finding: f.ContradictedKind) -> str:
         f"{finding.name} claims to be exact and is not: its loss is off by {units.relative_error(finding.loss_error)}, "
         f"its gradient by {units.percent(finding.gradient_error)} of the float64 reference's norm (cosine "
         f"{units.cosine(finding.gradient_cosine)}).{advice}"
+    )
+
+
+def _astray(finding: f.GradientAstray) -> str:
+    of = "its own settings without approximation" if finding.own_settings else "the baseline"
+    return (
+        f"The gradient of {finding.name} is not that of {of}: its cosine with the float64 reference is "
+        f"{units.cosine(finding.gradient_cosine)}, the loss is off by {units.relative_error(finding.loss_error)} of "
+        "it. However fast, it follows another objective; look at the accuracy before you use it."
     )
 
 

@@ -42,7 +42,7 @@ def speedup_panel(view: ComparisonView) -> figures.Panel:
         for place, variant in enumerate(view.measured):
             _draw_row(axes, place, variant)
         axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1.5)
-        axes.set_yticks(range(len(names)), names, parse_math=False)
+        axes.set_yticks(range(len(names)), names, fontsize=figures.NAME_SIZE, parse_math=False)
         ticks = _ticks(math.exp(low), math.exp(high))
         axes.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
         axes.minorticks_off()
@@ -82,13 +82,13 @@ def _marker_style(established: bool) -> dict[str, Any]:
 
 
 def _claim_style() -> dict[str, Any]:
-    return {"facecolor": figures.YELLOW, "edgecolor": "#8f8400", "linewidth": 1.0, "alpha": 0.55, "zorder": 2}
+    return {"facecolor": (figures.YELLOW, 0.5), "edgecolor": "#8f8400", "linewidth": 1.3, "zorder": 2}
 
 
 def _legend(view: ComparisonView) -> list[Artist]:
     """The kinds that are there, and what else needs a word."""
     there = {variant.contestant.variant.kind for variant in view.measured}
-    shapes = [(KINDS[kind], kind, True) for kind in KINDS if kind in there]
+    shapes: list[tuple[tuple[str, str], str, bool]] = [(KINDS[kind], kind, True) for kind in KINDS if kind in there]
     if any(variant.speedup is not None and not variant.speedup.established for variant in view.measured):
         shapes.append(((INK, "o"), "not established", False))
     handles: list[Artist] = [
@@ -96,7 +96,7 @@ def _legend(view: ComparisonView) -> list[Artist]:
         for (colour, shape), label, filled in shapes
     ]
     if any(_claim_of(variant) is not None for variant in view.measured):
-        handles.append(Patch(label="claimed by the analysis", **_claim_style()))
+        handles.append(Patch(label="claimed range", **_claim_style()))
     return handles
 
 
@@ -113,7 +113,8 @@ def _title(view: ComparisonView) -> str:
     known = [v.speedup.confidence for v in view.measured if v.speedup is not None and v.speedup.low is not None]
     intervals = f", {min(CONFIDENCE, *known) * 100:.0f} % intervals" if known else ""
     baseline = figures.clipped(view.baseline.name)
-    over = f"{baseline} over itself" if view.is_self else f"over {baseline}"
+    over = f"of {baseline} over itself" if view.is_self else f"over {baseline}"
+    over += " together" if view.design == "leave-one-out" else ""
     return f"Speed-up {over}, {launches}{intervals}"
 
 

@@ -60,7 +60,7 @@ def plan_variant(
             value = changed_settings(changed, base)[setting]
             raise UsageError(
                 f"Variant {name!r} sets {setting} to {value}, and an option sets it to {getattr(base, setting)}.",
-                f"Use --set {setting}={getattr(base, setting)} to change the variant.",
+                "Leave the option away; breakdown --set changes a variant, and so does one of your own.",
             )
     workload = with_settings(changed, overrides)
     return Planned(

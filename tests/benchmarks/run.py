@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+# What the tests use as well.
+sys.path.append(str(Path(__file__).parents[1]))
 
 from contrast import contrast_figures
 from figures import Figure, store
+from judgement import judgement_figures, live_figures
 from overhead import light_step, overhead_figures, reference_step
 from startup import startup_figures
 from tax import tax_figures
@@ -16,6 +21,8 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "startup": startup_figures,
     "contrast": contrast_figures,
     "tax": tax_figures,
+    "judgement": judgement_figures,
+    "live": live_figures,
     "instrument": lambda: [
         *overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5),
         *overhead_figures("ResNet-18, 96 px, batch 8, reference loss", reference_step(), 180, profiled_steps=1),

@@ -1,0 +1,97 @@
+"""The record of a comparison while it grows: what is there, what is still to be taken, saved after every launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from paco_prof.errors import PacoProfError
+from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Note
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """A comparison's record, and which of its launches are left.
+
+    Args:
+        record: what to measure, and what has been measured already.
+        save: given the record whenever a launch, or a failure, has been added.
+        now: seconds on the host's clock.
+
+    Attributes:
+        record: as it is now.
+        unwritten: why it could not be saved the last time it could not; None where it always could.
+        halvings: how often each contestant's batch is halved.
+    """
+
+    def __init__(
+        self, record: ComparisonRecord, save: Callable[[ComparisonRecord], None], now: Callable[[], float]
+    ) -> None:
+        self.record = record
+        self.unwritten: PacoProfError | None = None
+        self.halvings = [
+            max((launch.halvings for launch in record.launches if launch.contestant == place), default=0)
+            for place in range(len(record.contestants))
+        ]
+        self._save = save
+        self._now = now
+        self._start = now()
+        self._seconds_before = record.measuring_seconds or 0.0
+        self._given_up: set[int] = set()
+
+    @property
+    def places(self) -> range:
+        """The places of those that are held against the baseline."""
+        return range(1, len(self.record.contestants))
+
+    def left(self) -> Iterator[tuple[int, int]]:
+        """(place, round) of the launches that are still to be taken, in their order."""
+        for number in range(self.record.plan.launches):
+            for place in self.places:
+                if self.is_left(place, number):
+                    yield place, number
+
+    def is_left(self, place: int, number: int) -> bool:
+        """Whether a launch is still to be taken."""
+        if place in self._given_up:
+            return False
+        wanted = (place, number, self.halvings[place])
+        return not any(
+            (launch.contestant, launch.round, launch.halvings) == wanted and launch.is_complete
+            for launch in self.record.launches
+        )
+
+    def give_up(self, *places: int) -> None:
+        """Take no more launches of these."""
+        self._given_up |= set(places)
+
+    def add_launch(self, launch: Launch) -> None:
+        """A launch is over, complete or not."""
+        self.update(launches=(*self.record.launches, launch))
+
+    def add_failure(self, failure: Failure) -> None:
+        """A process has failed."""
+        self.update(failures=(*self.record.failures, failure))
+
+    def add_note(self, note: Note) -> None:
+        """Something that a reader has to know."""
+        self._change(notes=(*self.record.notes, note))
+
+    def replace(self, place: int, contestant: Contestant) -> None:
+        """More is known of a contestant."""
+        contestants = list(self.record.contestants)
+        contestants[place] = contestant
+        self._change(contestants=tuple(contestants))
+
+    def update(self, **changes: Any) -> None:
+        """Change the record, and save it. A disk that is full must not cost what has been measured: the run goes on."""
+        self._change(**changes)
+        try:
+            self._save(self.record)
+        except PacoProfError as error:
+            self.unwritten = error
+
+    def _change(self, **changes: Any) -> None:
+        seconds = self._seconds_before + self._now() - self._start
+        self.record = self.record.model_copy(update={**changes, "measuring_seconds": seconds})
