@@ -30,14 +30,22 @@ types: $(DEV) ## static types
 contracts: $(DEV) ## who may import whom
 	$(BIN)/lint-imports
 
-bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (20 minutes, 11 GB for torch.profiler)
+bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (45 minutes, 11 GB for torch.profiler)
 	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
-reports: $(RUN) ## measure reports/ anew, and put the report into the README
+reports: $(RUN) ## measure reports/ anew, and put them into the README (about 35 minutes)
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
 		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
 	$(BIN)/paco-prof breakdown --batch-size 8 --variant exact --output reports/breakdown_exact.json \
 		--markdown reports/breakdown_exact.md --plot reports/breakdown_exact.png
+	$(BIN)/paco-prof compare baseline exact --output reports/compare_exact.json \
+		--markdown reports/compare_exact.md --plot reports/compare_exact.png
+	$(BIN)/paco-prof compare baseline optimized --output reports/compare_optimized.json \
+		--markdown reports/compare_optimized.md --plot reports/compare_optimized.png
+	$(BIN)/paco-prof ablate --mode cumulative --output reports/ablate_phases.json \
+		--markdown reports/ablate_phases.md --plot reports/ablate_phases.png
+	$(BIN)/paco-prof ablate --mode factorial --output reports/ablate_factorial.json \
+		--markdown reports/ablate_factorial.md --plot reports/ablate_factorial.png
 	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/

@@ -1,33 +1,54 @@
-"""The report inside the README: as a script it writes it anew, from the committed record."""
+"""The reports inside the README: as a script it writes them anew, from the committed records."""
 
 from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from paco_prof.records import ComparisonRecord
 from paco_prof.render.breakdown_report import breakdown_document
+from paco_prof.render.comparison_report import comparison_document
+from paco_prof.render.document import Document, Heading
 from paco_prof.render.terminal import to_terminal
 from paco_prof.store import read_record
 
-__all__ = ["README", "RECORD", "readme_with_report"]
+__all__ = ["COMPARISON", "README", "RECORD", "readme_with_reports"]
 
 REPORTS = Path(__file__).resolve().parent
 README = REPORTS.parent / "README.md"
 RECORD = REPORTS / "breakdown_resnet50.json"
-BLOCK = re.compile(r"<!-- report -->.*?<!-- /report -->", re.DOTALL)
+COMPARISON = REPORTS / "compare_optimized.json"
 
 
-def readme_with_report() -> str:
-    """The README with what `paco-prof show` prints of the committed record at 80 columns."""
+def readme_with_reports() -> str:
+    """The README with what `paco-prof show` prints of the committed records at 80 columns."""
+    text = README.read_text(encoding="utf-8")
+    for name, record in (("report", RECORD), ("comparison", COMPARISON)):
+        block = re.compile(f"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
+        shown = f"<!-- {name} -->\n```text\n{_printed(_document(record))}\n```\n<!-- /{name} -->"
+        text = block.sub(lambda _, shown=shown: shown, text, count=1)
+    return text
+
+
+def _document(path: Path) -> Document:
+    record = read_record(path)
+    if not isinstance(record, ComparisonRecord):
+        return breakdown_document(record)
+    # The stages before and after, and how it was measured, are in the report under reports/.
+    whole = comparison_document(record)
+    headings = [isinstance(block, Heading) and block.text.startswith("Before and after") for block in whole.blocks]
+    return replace(whole, blocks=whole.blocks[: headings.index(True)])
+
+
+def _printed(document: Document) -> str:
     output = io.StringIO()
-    Console(file=output, width=80, color_system=None).print(to_terminal(breakdown_document(read_record(RECORD))))
-    lines = "\n".join(line.rstrip() for line in output.getvalue().splitlines())
-    block = f"<!-- report -->\n```text\n{lines}\n```\n<!-- /report -->"
-    return BLOCK.sub(lambda _: block, README.read_text(encoding="utf-8"), count=1)
+    Console(file=output, width=80, color_system=None).print(to_terminal(document))
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
 if __name__ == "__main__":
-    README.write_text(readme_with_report(), encoding="utf-8")
+    README.write_text(readme_with_reports(), encoding="utf-8")

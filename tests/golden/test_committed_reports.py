@@ -12,7 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from paco_prof.records import ComparisonRecord
 from paco_prof.render.breakdown_report import breakdown_document
+from paco_prof.render.comparison_report import comparison_document
 from paco_prof.render.markdown import to_markdown
 from paco_prof.store import read_record
 
@@ -28,16 +30,28 @@ def readme() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["breakdown_resnet50", "breakdown_exact"])
+BREAKDOWNS = ("breakdown_resnet50", "breakdown_exact")
+COMPARISONS = ("compare_exact", "compare_optimized", "ablate_phases", "ablate_factorial")
+
+
+@pytest.mark.parametrize("name", BREAKDOWNS + COMPARISONS)
 def test_the_markdown_report_is_what_show_writes(readme: ModuleType, name: str) -> None:
-    record = readme.RECORD.with_name(f"{name}.json")
-    document = breakdown_document(read_record(record))
-    assert record.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document)
+    path = readme.RECORD.with_name(f"{name}.json")
+    record = read_record(path)
+    is_comparison = isinstance(record, ComparisonRecord)
+    document = comparison_document(record) if is_comparison else breakdown_document(record)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document)
+
+
+def test_every_committed_record_is_tested_here(readme: ModuleType) -> None:
+    records = {path.stem for path in readme.REPORTS.glob("*.json")} - {"benchmarks"}
+    assert records == {*BREAKDOWNS, *COMPARISONS}
 
 
 def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:
-    text = readme.readme_with_report()
+    text = readme.readme_with_reports()
     assert "Unattributed" in text
+    assert "speed-up" in text
     assert readme.README.read_text(encoding="utf-8") == text
 
 

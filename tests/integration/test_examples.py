@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
     [
         ("one_step.py", "logits of one view: (4, 10)"),
         ("read_record.py", "backbone"),
+        ("read_comparison.py", "established"),
         ("drop_in.py", "drop-in: loss 12.910"),
     ],
 )
@@ -24,4 +25,5 @@ def test_an_example_runs(script: str, words: str) -> None:
 
 
 def test_every_script_is_tested_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"one_step.py", "read_record.py", "drop_in.py"}
+    scripts = {"one_step.py", "read_record.py", "read_comparison.py", "drop_in.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == scripts
