@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builders import CPU, fidelity_of
 from paco_prof.errors import UsageError
 from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.steps import TimedStep
@@ -24,6 +23,16 @@ from paco_prof.records import Contestant, Environment, Fidelity, Memory
 MEBIBYTE = 2**20
 LONG = 1000.0
 PRIVATE = "/home/somebody/secret/model.py"
+HERE = Environment(system="Linux", processor="a core", cores=1, memory_bytes=2**30, threads=1)
+FIDELITY = Fidelity(
+    against="baseline",
+    oracle="loop",
+    losses={"total": 1.0},
+    reference_losses={"total": 1.0},
+    gradient_norm=1.0,
+    gradient_error=0.0,
+    gradient_cosine=1.0,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Description:
     """See `paco_prof.measure.subject.Description`, which needs torch."""
 
     contestant: Contestant
-    environment: Environment = CPU
+    environment: Environment = HERE
     accelerator_uuid: str | None = None
 
 
@@ -61,7 +70,7 @@ class Calm:
         return Memory(process_peak_bytes=process_peak_bytes())
 
     def fidelity(self) -> Fidelity:
-        return fidelity_of(1e-8, 1e-3)
+        return FIDELITY
 
 
 def calm(contestant: Contestant, keep_initial: bool) -> Calm:
@@ -154,11 +163,6 @@ def chatty(contestant: Contestant, keep_initial: bool) -> Calm:
     return Calm(contestant, chat)
 
 
-def reading(contestant: Contestant, keep_initial: bool) -> Calm:
-    """Starts a child that would read what the worker is asked for."""
-    return Calm(contestant, lambda: subprocess.run(["head", "-c", "1"], check=True, timeout=5))
-
-
 def hungry(contestant: Contestant, keep_initial: bool) -> Calm:
     """May have no more than 128 MiB beside what it has, and asks for 64 MiB each time."""
     held: list[bytearray] = []
@@ -213,8 +217,11 @@ def garbling(contestant: Contestant, keep_initial: bool) -> Calm:
 
 def nonsense(contestant: Contestant, keep_initial: bool) -> Calm:
     class Nonsense(Calm):
+        """Answers the second time with JSON that is no step."""
+
         def step(self) -> Any:
-            return self
+            step = super().step()
+            return self if self._steps > 1 else step
 
         def to_data(self) -> list[int]:
             return [1, 2, 3]
@@ -233,7 +240,7 @@ def forking(contestant: Contestant, keep_initial: bool) -> Calm:
 
     def fork_and_die() -> None:
         if os.fork() == 0:
-            time.sleep(4.0)
+            time.sleep(3.0)
             os._exit(0)
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 1.0
 MAX_DETAIL = 300
+# By number: not every system has a name for it.
+SIGKILL = 9
 
 
 class WorkerError(Exception):
@@ -240,7 +242,7 @@ class WorkerProcess:
     def _ended(self, during: str) -> WorkerError:
         """How it ended that was not told to."""
         code = self._process.wait()
-        by_kernel = code == -signal.SIGKILL and _kernel_kills() > self._kills_before
+        by_kernel = code == -SIGKILL and _kernel_kills() > self._kills_before
         last = self._last_error_line()
         self.close()
         if by_kernel:

@@ -10,7 +10,7 @@ from paco_prof.errors import UsageError
 from paco_prof.records import Contestant, Design, SpeedupClaim
 from paco_prof.settings import Workload, changed_settings
 from paco_prof.variants.catalogue import PHASE_CLAIMS, PHASES, TOGGLES
-from paco_prof.variants.resolve import find_variant, plan_variant
+from paco_prof.variants.resolve import find_variant, plan_variant, undone_choice
 from paco_prof.variants.variant import Variant
 
 __all__ = ["Field", "ablated", "compared"]
@@ -46,7 +46,10 @@ class Field:
             UsageError: an unknown variant, or one that undoes an explicit setting.
         """
         together = "+".join(variants) or BASELINE
-        planned = plan_variant(self.base, together, {}, self.own, self.explicit)
+        planned = plan_variant(self.base, together, {}, self.own)
+        undone = undone_choice(together, planned.workload, self.base, self.explicit)
+        if undone is not None:
+            raise UsageError(undone[1], "Leave the option away, or compare a variant of your own.")
         # Most of many toggles is left where a device cannot do one of them; without its only toggle there is nothing.
         optional = planned.optional if len(toggles) < 2 else planned.used.settings.keys()
         return Contestant(

@@ -13,7 +13,7 @@ from paco_prof.settings import Workload, changed_settings, with_settings
 from paco_prof.variants.catalogue import CATALOGUE, TOGGLES
 from paco_prof.variants.variant import Variant, combined, least_exact, most_exact
 
-__all__ = ["Planned", "find_variant", "kind_of", "parse_overrides", "plan_variant"]
+__all__ = ["Planned", "find_variant", "kind_of", "parse_overrides", "plan_variant", "undone_choice"]
 
 # Approximations of the same objective whatever their size.
 APPROXIMATIONS = {"max_negatives", "hard_negative_mining", "peaks_every"}
@@ -55,13 +55,10 @@ def plan_variant(
     """
     variant = find_variant(name, own)
     changed = with_settings(base, variant.settings)
-    for setting in explicit:
-        if setting in changed_settings(changed, base):
-            value = changed_settings(changed, base)[setting]
-            raise UsageError(
-                f"Variant {name!r} sets {setting} to {value}, and an option sets it to {getattr(base, setting)}.",
-                "Leave the option away; breakdown --set changes a variant, and so does one of your own.",
-            )
+    undone = undone_choice(name, changed, base, explicit)
+    if undone is not None:
+        setting, message = undone
+        raise UsageError(message, f"Use --set {setting}={getattr(base, setting)} to change the variant.")
     workload = with_settings(changed, overrides)
     return Planned(
         workload=workload,
@@ -71,6 +68,16 @@ def plan_variant(
         ),
         optional=variant.optional - frozenset(changed_settings(workload, changed)),
     )
+
+
+def undone_choice(name: str, changed: Workload, base: Workload, explicit: Sequence[str]) -> tuple[str, str] | None:
+    """A setting that an option has chosen and a variant sets to something else, with what is to be said of it."""
+    changes = changed_settings(changed, base)
+    setting = next((setting for setting in explicit if setting in changes), None)
+    if setting is None:
+        return None
+    chosen = getattr(base, setting) if hasattr(base, setting) else getattr(base.forms, setting)
+    return setting, f"Variant {name!r} sets {setting} to {changes[setting]}, and an option sets it to {chosen}."
 
 
 def _kind(variant: Variant, workload: Workload, changed: Workload, base: Workload) -> VariantKind:
