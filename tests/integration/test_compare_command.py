@@ -1,0 +1,426 @@
+"""The installed `paco-prof compare` and `ablate`: whole runs, and everything that can go wrong with one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from comparisons import comparison_record
+from installed import COMMAND, ENVIRONMENT, MODEL, PATIENCE
+from paco_prof.records import ComparisonRecord
+from paco_prof.store import read_comparison, write_record
+
+TINY = f"{MODEL} --batch-size 2 --max-minutes 1"
+QUICK = f"{TINY} --launches 1 --pairs 1 --no-fidelity"
+# Seconds after which whoever has lost its parent must be gone.
+SOON = 5.0
+
+not_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs what only Linux has")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over, and where it left its files."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def record(self) -> ComparisonRecord:
+        return read_comparison(self.folder / "run.json")
+
+    @property
+    def words(self) -> str:
+        """What is on screen, without its line breaks."""
+        return " ".join(self.out.split())
+
+
+def start(folder: Path, arguments: str, limit_kib: int | None = None) -> subprocess.Popen[str]:
+    """Start the command, if need be with a limit of address space for it and its workers."""
+    command = [COMMAND, *shlex.split(arguments)]
+    if limit_kib is not None:
+        command = ["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(limit_kib), *command]
+    # A child inherits "ignore" from a parent in the background, and would not be interrupted.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def finish(process: subprocess.Popen[str], folder: Path) -> Finished:
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return Finished(process.returncode, out, err, folder)
+
+
+def run(folder: Path, arguments: str, limit_kib: int | None = None) -> Finished:
+    """Run the command in a folder until it ends."""
+    return finish(start(folder, arguments, limit_kib), folder)
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait as long as it takes, or as the process that is to bring it about lives."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Its workers, the one that was started first first."""
+    return sorted(
+        psutil.Process(process.pid).children(recursive=True), key=lambda child: (child.create_time(), child.pid)
+    )
+
+
+def alive(workers: list[psutil.Process], seconds: float = SOON) -> list[psutil.Process]:
+    """Those that still run after a while."""
+    return psutil.wait_procs(workers, timeout=seconds)[1]
+
+
+def num_launches(folder: Path) -> int:
+    path = folder / "run.json"
+    return len(read_comparison(path).launches) if path.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A comparison with every output."""
+    outputs = "--output run.json --markdown report.md --plot out.png"
+    return run(tmp_path_factory.mktemp("whole"), f"compare baseline exact {TINY} --launches 2 --pairs 3 {outputs}")
+
+
+def test_a_comparison_ends_well(whole: Finished) -> None:
+    assert whole.code == 0, whole.err
+    assert {path.name for path in whole.folder.iterdir()} == {"run.json", "report.md", "out.png"}
+    assert [line for line in whole.err.splitlines() if not line.startswith("Wrote ")] == []
+
+
+def test_a_comparison_has_what_was_planned(whole: Finished) -> None:
+    record = whole.record
+    assert (record.status, record.failures, record.notes) == ("complete", (), ())
+    assert [(launch.contestant, launch.round) for launch in record.launches] == [(1, 0), (1, 1)]
+    for launch in record.launches:
+        assert len(launch.baseline.training.steps) == len(launch.variant.training.steps) == 3
+        assert launch.baseline.memory is not None
+        assert launch.variant.memory is not None
+        assert launch.machine is not None
+        paths = {stage.path for stage in launch.variant.training.stages}
+        assert {"backbone", "loss/pac", "loss/soc", "optimizer"} <= paths
+    assert all(contestant.fidelity is not None for contestant in record.contestants)
+    assert record.environment is not None
+    assert record.environment.threads == 1
+
+
+@pytest.mark.xfail(strict=True, reason="referee._check: the second launch forgets what a device cannot do")
+def test_a_comparison_says_what_was_left_out(whole: Finished) -> None:
+    assert "cudnn_benchmark" in whole.record.contestants[1].variant.left_out
+    assert "cudnn_benchmark" in whole.words
+
+
+def test_the_report_of_a_comparison_is_on_screen(whole: Finished) -> None:
+    for words in ("exact over baseline", "Speed", "What it changes", "Before and after: exact", "Findings"):
+        assert words in whole.out
+    assert "2 of 2 planned launches" in whole.words
+    assert max(map(len, whole.out.splitlines())) <= 80
+
+
+def test_show_says_the_same_of_a_comparison(whole: Finished) -> None:
+    assert run(whole.folder, "show run.json").out == whole.out
+
+
+def test_the_record_names_no_folder(whole: Finished) -> None:
+    text = (whole.folder / "run.json").read_text()
+    assert str(whole.folder) not in text
+    assert str(Path.home()) + "/" not in text
+
+
+def test_the_report_and_the_picture_of_a_comparison_are_written(whole: Finished) -> None:
+    assert (whole.folder / "report.md").read_text(encoding="utf-8").startswith("# paco-prof compare")
+    assert (whole.folder / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_comparison_that_is_complete_is_not_taken_again(whole: Finished) -> None:
+    before = (whole.folder / "run.json").read_bytes()
+    again = run(whole.folder, "compare --resume run.json")
+    assert (again.code, again.out) == (2, "")
+    assert again.err == "paco-prof: All that was planned has been measured. --launches N takes more.\n"
+    assert (whole.folder / "run.json").read_bytes() == before
+
+
+def test_a_factorial_ablation_measures_every_combination(tmp_path: Path) -> None:
+    toggles = "--mode factorial --toggles fused-loss,batched-sampling"
+    done = run(tmp_path, f"ablate {toggles} {QUICK} --output run.json")
+    assert done.code == 0, done.err
+    names = ["baseline", "fused-loss", "batched-sampling", "fused-loss+batched-sampling"]
+    assert [contestant.name for contestant in done.record.contestants] == names
+    assert [launch.contestant for launch in done.record.launches] == [1, 2, 3]
+    assert done.record.design == "factorial"
+    assert all(name in done.out for name in names[:3])
+
+
+def test_a_disk_that_is_full_costs_no_report(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = run(tmp_path, f"compare baseline baseline {QUICK} --output /dev/full --markdown report.md")
+    assert done.code == 2
+    assert "1 of 1 planned launches" in done.words or "1 planned launch" in done.words
+    assert (tmp_path / "report.md").exists()
+    (line,) = [line for line in done.err.splitlines() if not line.startswith("Wrote report.md")]
+    assert line == "paco-prof: /dev/full cannot be written: No space left on device."
+
+
+@not_linux
+def test_a_worker_that_is_killed_becomes_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    with start(tmp_path, f"compare baseline exact fused-loss {QUICK} --output run.json") as process:
+        wait_until(lambda: len(workers_of(process)) == 2, process)
+        workers_of(process)[1].kill()
+        done = finish(process, tmp_path)
+    assert done.code == 4
+    assert done.err.splitlines()[-1].startswith("paco-prof: exact: died: killed by SIGKILL")
+    assert "Traceback" not in done.err
+    (failure,) = done.record.failures
+    assert (failure.contestant, failure.kind, failure.of_baseline) == (1, "died", False)
+    assert [launch.contestant for launch in done.record.launches_of(2)] == [2]
+    assert done.record.status == "complete"
+    rows = [line for line in done.out.splitlines() if line.startswith("exact ")]
+    assert any("died" in row for row in rows)
+    assert "killed by SIGKILL" in done.words
+
+
+@dataclass(frozen=True)
+class Story:
+    """A comparison of two launches: interrupted after the first, killed when it went on, and brought to its end.
+
+    Attributes:
+        interrupted, ended: how those runs ended.
+        after: record on disk after each of the three.
+        survivors: workers that outlived their parent, in the first two.
+    """
+
+    interrupted: Finished
+    ended: Finished
+    after: tuple[ComparisonRecord, ...]
+    survivors: tuple[list[psutil.Process], list[psutil.Process]]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("story")
+    quick = f"{TINY} --launches 2 --pairs 2 --no-fidelity"
+    with start(folder, f"compare baseline fused-loss {quick} --output run.json") as process:
+        wait_until(lambda: num_launches(folder) == 1 and len(workers_of(process)) == 2, process)
+        first_workers = workers_of(process)
+        process.send_signal(signal.SIGINT)
+        interrupted = finish(process, folder)
+    first = alive(first_workers, 0.0), read_comparison(folder / "run.json")
+    with start(folder, "compare --resume run.json") as process:
+        wait_until(
+            lambda: len(workers_of(process)) == 2 and read_comparison(folder / "run.json").status == "running", process
+        )
+        second_workers = workers_of(process)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    second = alive(second_workers), read_comparison(folder / "run.json")
+    ended = run(folder, "compare --resume run.json")
+    records = (first[1], second[1], read_comparison(folder / "run.json"))
+    return Story(interrupted, ended, records, (first[0], second[0]))
+
+
+def test_control_c_ends_with_the_table_and_130(story: Story) -> None:
+    done = story.interrupted
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == "paco-prof: Interrupted after 1 launch."
+    assert "Traceback" not in done.err
+    assert "Speed" in done.out
+    assert "fused-loss" in done.out
+
+
+def test_control_c_keeps_what_was_measured_and_leaves_nobody_behind(story: Story) -> None:
+    record = story.after[0]
+    assert record.status == "interrupted"
+    assert [launch.round for launch in record.launches_of(1)] == [0]
+    assert story.survivors[0] == []
+
+
+def test_a_parent_that_is_killed_leaves_a_record_and_no_orphan(story: Story) -> None:
+    assert story.after[1].status == "running"
+    assert story.after[1].launches == story.after[0].launches
+    assert story.survivors[1] == []
+
+
+def test_what_goes_on_takes_what_is_missing_and_leaves_the_rest(story: Story) -> None:
+    assert story.ended.code == 0, story.ended.err
+    assert story.after[2].launches[:1] == story.after[0].launches
+    assert [launch.round for launch in story.after[2].launches_of(1)] == [0, 1]
+    assert story.after[2].status == "complete"
+    assert "2 of 2 planned launches" in story.ended.words
+
+
+@pytest.fixture(scope="module")
+def limit_kib() -> int:
+    """Address space that suffices for a batch of 64 with the fused loss, and not for one of 128."""
+    look = "import re, paco_prof.measure.subject as _; print(re.search(r'VmPeak:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    told = subprocess.run([sys.executable, "-c", look], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    return int(told.stdout) + LIMIT_BEYOND_IMPORTS_KIB
+
+
+LIMIT_BEYOND_IMPORTS_KIB = 750_000
+BIG = """
+[variants.big]
+use = ["fused-loss"]
+set = {{ batch_size = {size} }}
+"""
+
+
+@pytest.fixture(scope="module")
+def exhausted(
+    limit_kib: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Finished, ComparisonRecord, Finished]]:
+    """A run in which memory runs out, its record, and the same going on with a smaller batch."""
+    folder = tmp_path_factory.mktemp("exhausted")
+    (folder / "paco-prof.toml").write_text(BIG.format(size=128))
+    done = run(folder, f"compare baseline big {QUICK} --output run.json", limit_kib)
+    record = done.record
+    yield done, record, run(folder, "compare --resume run.json --retry-smaller", limit_kib)
+
+
+@not_linux
+def test_memory_that_runs_out_is_a_row_that_names_the_peak(
+    exhausted: tuple[Finished, ComparisonRecord, Finished],
+) -> None:
+    done, record, _ = exhausted
+    assert done.code == 4
+    (failure,) = record.failures
+    assert failure.kind == "out of memory", failure.detail
+    assert not failure.of_baseline
+    assert (failure.peak_bytes or 0) > 10**8
+    assert done.err.splitlines()[-1].startswith("paco-prof: big: out of memory")
+    assert "Traceback" not in done.err
+    assert "out of memory at" in done.words
+    assert "--retry-smaller" in done.words
+    assert record.launches == ()
+
+
+@not_linux
+def test_a_smaller_batch_of_both_sides_fits(exhausted: tuple[Finished, ComparisonRecord, Finished]) -> None:
+    done = exhausted[2]
+    assert done.code == 0, done.err
+    assert [(launch.halvings, launch.is_complete) for launch in done.record.launches] == [(1, True)]
+    assert "batch 64" in done.words or "64 images" in done.words
+
+
+BAD = {
+    "compare": "A comparison needs a baseline and at least one variant",
+    "compare baseline": "A comparison needs a baseline and at least one variant",
+    "compare baseline exactt": "There is no variant 'exactt'. Did you mean exact",
+    "compare baseline exact exact": "'exact' stands there twice",
+    "compare baseline exact --pairs 0": "--pairs",
+    "compare baseline exact --launches 0": "--launches '0'",
+    "compare baseline exact --timeout 0": "--timeout '0'",
+    "compare baseline exact --max-minutes 0": "--max-minutes '0'",
+    "compare baseline exact --output nowhere/run.json": "does not exist",
+    "compare baseline exact --plot out.gif": ".png",
+    "compare baseline fused-loss --set contrast=nothing": "contrast",
+    "compare --resume missing.json": "missing.json cannot be read",
+    "ablate --toggles ,": "The list of toggles is empty",
+    "ablate --toggles ''": "The list of toggles is empty",
+    "ablate --toggles exact,nothing": "There is no variant 'nothing'",
+    "ablate --mode factorial --toggles exact": "needs 2 toggles",
+    "ablate --mode sideways": "--mode 'sideways' is unknown",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_one_line_that_says_what_to_do(arguments: str, tmp_path: Path) -> None:
+    done = run(tmp_path, arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("paco-prof: ")
+    assert BAD[arguments] in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[variants.mine]\nsett = {}\n", ["'mine'", "sett"]),
+        ("[variants.mine]\nset = { batchsize = 3 }\n", ["'mine'", "batchsize", "batch_size"]),
+        ("[variants.mine]\nset = { batch_size = 'many' }\n", ["'mine'", "batch_size", "many"]),
+        ("[variants.mine]\nuse = 'exact'\n", ["'mine'", "use", "list"]),
+        ("[variants\n", ["cannot be read"]),
+    ],
+)
+def test_a_user_s_file_with_a_mistake_is_named_with_its_key(text: str, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "paco-prof.toml").write_text(text)
+    done = run(tmp_path, "compare baseline mine")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    for word in ["paco-prof.toml", *words]:
+        assert word in done.err
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no JSON", "empty", "another kind", "a wrong type"])
+def test_a_damaged_file_cannot_be_resumed_and_is_left_alone(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_record(path, comparison_record(status="interrupted"))
+    text = path.read_text()
+    wrong = json.loads(text)
+    wrong["launches"][0]["round"] = "first"
+    damaged = {
+        "cut off": text[: len(text) // 2],
+        "no JSON": "\0" * 100,
+        "empty": "",
+        "another kind": '{"schema_version": 1, "kind": "something"}',
+        "a wrong type": json.dumps(wrong),
+    }[damage]
+    path.write_text(damaged)
+    done = run(tmp_path, "compare --resume run.json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert "run.json" in done.err
+    assert path.read_text() == damaged
+
+
+@pytest.mark.parametrize("option", ["--pairs 3", "--seed 1", "--sequential", "baseline exact"])
+def test_what_is_measured_cannot_be_chosen_once_more(option: str, tmp_path: Path) -> None:
+    write_record(tmp_path / "run.json", comparison_record(status="interrupted"))
+    before = (tmp_path / "run.json").read_bytes()
+    done = run(tmp_path, f"compare --resume run.json {option}")
+    assert (done.code, done.out) == (2, "")
+    assert ("variants" if option.startswith("b") else option.split()[0]) in done.err
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+@pytest.mark.xfail(strict=True, reason="cli.comparison.Choices.changed: names of fields are told for names of options")
+@pytest.mark.parametrize("option", ["--batch-size 4", "--set gamma=0.2"])
+def test_what_cannot_be_chosen_once_more_is_called_as_it_was_given(option: str, tmp_path: Path) -> None:
+    write_record(tmp_path / "run.json", comparison_record(status="interrupted", tool_version="0.0.0"))
+    done = run(tmp_path, f"compare --resume run.json {option}")
+    assert done.code == 2
+    assert f"{option.split()[0]} cannot be chosen once more" in done.err
+
+
+@pytest.mark.xfail(strict=True, reason="cli.comparison.Choices.changed: --no-fidelity is ignored beside --resume")
+def test_no_fidelity_cannot_be_chosen_once_more(tmp_path: Path) -> None:
+    write_record(tmp_path / "run.json", comparison_record(status="interrupted", tool_version="0.0.0"))
+    assert "--no-fidelity" in run(tmp_path, "compare --resume run.json --no-fidelity").err
