@@ -15,6 +15,7 @@ __all__ = [
     "loss",
     "milliseconds",
     "percent",
+    "precise_ratio",
     "rate",
     "ratio",
     "ratio_interval",
@@ -84,8 +85,13 @@ def ratio(value: float) -> str:
 
 
 def ratio_interval(low: float | None, high: float | None) -> str:
-    """`2.3x to 2.6x`: the ends of a ratio's interval, to three digits; empty where there is none."""
-    return "" if low is None or high is None else f"{_ratio_end(low)} to {_ratio_end(high)}"
+    """`2.31 to 2.58`: the ends of a ratio's interval, to three digits; empty where there is none."""
+    return "" if low is None or high is None else f"{_ratio_digits(low)} to {_ratio_digits(high)}"
+
+
+def precise_ratio(value: float) -> str:
+    """`2.44x`: a ratio that stands beside its interval, to as many digits as that."""
+    return f"{_ratio_digits(value)}x"
 
 
 def signed_milliseconds(seconds: float) -> str:
@@ -100,10 +106,10 @@ def signed_percent(share: float) -> str:
     return text if share <= 0 else f"+{text}"
 
 
-def _ratio_end(value: float) -> str:
+def _ratio_digits(value: float) -> str:
     if not value < 1e4:
-        return ">9,999x"
-    return f"{value:,.0f}x" if value >= 100 else f"{value:.1f}x" if value >= 10 else f"{value:.2f}x"
+        return ">9,999"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def count(number: int) -> str:

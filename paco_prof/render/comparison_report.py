@@ -64,8 +64,8 @@ def _preamble(record: ComparisonRecord) -> list[str]:
 
 def _speed_table(view: ComparisonView) -> Table:
     columns = (
-        Column("", LEFT),
-        Column("step ms"),
+        Column("ms per step", LEFT),
+        Column("step"),
         Column("forward"),
         Column("backward"),
         Column("samples/s"),
@@ -117,7 +117,8 @@ FIDELITY = (
 )
 OUTCOMES = (
     "Quoted from the analysis, which had not measured it. holds: the interval is not below what it expects; falls "
-    "short: all of it is; exceeds: all of it is above; not distinguishable: it holds the least that is expected."
+    "short: all of it is; exceeds: all of it is above; not distinguishable: it holds the least that is expected; "
+    f"{units.MISSING}: the words hold no figure, or nothing was measured."
 )
 STAGES = "All phases together, typical steps; speed-ups over launches, all stages of a variant judged together (Holm)."
 
@@ -183,13 +184,19 @@ def _steps_table(walked: Sequence[AblationStep]) -> Table:
 def _interactions_table(found: Sequence[Interaction]) -> Table:
     columns = (
         Column("toggle", LEFT),
-        Column("beside", LEFT),
-        Column("without it", LEFT),
+        Column("without the other", LEFT),
         Column("with it", LEFT),
         Column("factor", LEFT),
     )
     rows = (
-        Row((i.toggle, i.other, measured_ratio(i.alone), measured_ratio(i.together), measured_ratio(i.factor)))
+        Row(
+            (
+                f"{i.toggle} beside {i.other}",
+                measured_ratio(i.alone),
+                measured_ratio(i.together),
+                measured_ratio(i.factor),
+            )
+        )
         for i in found
     )
     return Table(columns, tuple(rows))
@@ -206,7 +213,6 @@ def _predictions_table(predicted: Sequence[Prediction]) -> Table:
 
 def _claims_table(claimed: Sequence[ComparedVariant]) -> Table:
     columns = (
-        Column("", LEFT),
         Column("in its words", LEFT, wraps=True),
         Column("expected"),
         Column("measured", LEFT),
@@ -217,21 +223,22 @@ def _claims_table(claimed: Sequence[ComparedVariant]) -> Table:
 
 def _claim_row(name: str, expected: Expectation) -> Row:
     claimed, outcome = _expected_cells(expected)
-    return Row((name, expected.claim.text, claimed, measured_ratio(expected.measured), outcome))
+    of = "" if expected.claim.of == "step" else f" (of the {expected.claim.of})"
+    return Row((f"{name}: {expected.claim.text}{of}", claimed, measured_ratio(expected.measured), outcome))
 
 
 def _expected_cells(expected: Expectation | None) -> tuple[str, str]:
     if expected is None:
         return units.MISSING, ""
-    return _claimed(expected.claim), str(expected.outcome or "no figure to hold it against")
+    return _claimed(expected.claim), str(expected.outcome or units.MISSING)
 
 
 def _claimed(claim: SpeedupClaim) -> str:
     if claim.low is None or claim.high is None:
         return units.MISSING
-    of = "" if claim.of == "step" else f" of the {claim.of}"
-    low, high = units.ratio(claim.low), units.ratio(claim.high)
-    return (low if low == high else f"{low} to {high}") + of
+    if claim.low == claim.high:
+        return units.ratio(claim.low)
+    return units.ratio_interval(claim.low, claim.high)
 
 
 def _with_stages(view: ComparisonView) -> list[ComparedVariant]:

@@ -17,11 +17,11 @@ NO_DIFFERENCE = "~"
 
 
 def measured_ratio(speedup: RatioEstimate | None) -> str:
-    """`2.4x (2.31x to 2.52x)`; `~ (0.98x to 1.02x)` where no difference is established; `–` is not measured."""
+    """`2.41x (2.31 to 2.52)`; `~ (0.98 to 1.02)` where no difference is established; `–` is not measured."""
     if speedup is None:
         return units.MISSING
     interval = units.ratio_interval(speedup.low, speedup.high)
-    value = units.ratio(speedup.ratio) if speedup.established else NO_DIFFERENCE
+    value = units.precise_ratio(speedup.ratio) if speedup.established else NO_DIFFERENCE
     return f"{value} ({interval})" if interval else value
 
 
@@ -129,7 +129,8 @@ def _ended_early(finding: c.ComparisonEndedEarly) -> str:
 def _unfinished(finding: c.Unfinished) -> str:
     failure = finding.failure
     if failure.kind == "not applicable":
-        return f"{finding.name} cannot be measured here: {failure.detail} {failure.hint}".strip()
+        end = "" if failure.detail.endswith(".") else "."
+        return f"{finding.name} cannot be measured here: {failure.detail}{end} {failure.hint}".strip()
     who = f"The baseline's process beside {finding.name}" if failure.of_baseline else f"{finding.name}'s process"
     how = {
         "out of memory": "ran out of memory",
@@ -163,13 +164,13 @@ def _helps_only_alone(finding: c.HelpsOnlyAlone) -> str:
     interaction = finding.interaction
     together = interaction.together
     beside = (
-        "and nothing that these launches could tell"
+        "makes no difference that these launches could tell"
         if not together.established
-        else f"and makes it slower, {units.ratio(together.ratio)},"
+        else f"slower ({units.precise_ratio(together.ratio)})"
     )
     return (
-        f"{interaction.toggle} helps only where {interaction.other} does not: it makes the step "
-        f"{units.ratio(interaction.alone.ratio)} faster without it, {beside} with it."
+        f"{interaction.toggle} helps only without {interaction.other}: alone it makes the step "
+        f"{units.precise_ratio(interaction.alone.ratio)} as fast, beside it {beside}."
     )
 
 

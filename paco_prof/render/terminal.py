@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table as RichTable
@@ -55,6 +59,22 @@ def _table(table: Table) -> RenderableType:
         if row.style == "total" and (index == 0 or table.rows[index - 1].style != "total"):
             rich_table.add_section()
         first_cell, *others = row.cells
-        cells = [Text("  " * row.depth + first_cell), *(Text(cell) for cell in others)]
-        rich_table.add_row(*cells, style=STYLES[row.style])
+        rich_table.add_row(_Name(first_cell, row.depth), *(Text(cell) for cell in others), style=STYLES[row.style])
     return rich_table
+
+
+class _Name:
+    """The first cell of a row: where it has to be broken, between words or after a hyphen."""
+
+    def __init__(self, text: str, depth: int) -> None:
+        self._text = text
+        self._indent = "  " * depth
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        lines = textwrap.wrap(self._text, width, initial_indent=self._indent, subsequent_indent=self._indent)
+        yield Text("\n".join(lines))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        longest = max((len(piece) for piece in re.split(r"[\s-]", self._text)), default=0)
+        return Measurement(len(self._indent) + longest + 1, len(self._indent + self._text))

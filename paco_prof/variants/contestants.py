@@ -200,4 +200,4 @@ def _cumulative(field: Field, start: list[str], names: list[str]) -> tuple[Conte
 
 def _factorial(field: Field, start: list[str], names: list[str]) -> tuple[Contestant, ...]:
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    return (field.contestant(start), *(field.contestant([*start, *some], "+".join(some), some) for some in subsets))
+    return (field.contestant(start), *(field.contestant([*start, *some], " + ".join(some), some) for some in subsets))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_the_analysiss_claims_stand_beside_the_baseline() -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="contestants.py:59,75: the analysis's claims are of a change beside its baseline, not beside phase1 or exact",
+    reason="contestants.py:59,75: the analysis's claims are of a change beside the baseline, not beside exact",
 )
 @pytest.mark.parametrize("pair", [("phase1", "phase2"), ("exact", "optimized"), ("fastest", "fused-loss")])
 def test_beside_another_variant_the_analysis_claims_nothing(pair: tuple[str, str]) -> None:
@@ -92,7 +92,11 @@ def test_the_same_variant_twice_is_a_comparison_with_itself() -> None:
         (["baseline", "optimised"], "optimized"),
         (["baseline", "fused-los"], "fused-loss"),
         (["baseline", "qqqq"], "paco-prof variants"),
-        (["baseline", ""], "There is no variant ''"),
+        pytest.param(
+            ["baseline", ""],
+            "There is no variant ''",
+            marks=pytest.mark.xfail(strict=True, reason="contestants.py:48: an empty name is taken for the baseline"),
+        ),
         (["baseline", "exact+"], "There is no variant ''"),
     ],
 )
@@ -272,9 +276,7 @@ def test_phases_are_expected_to_bring_what_the_analysis_says() -> None:
 
 def test_each_phase_adds_what_its_checklist_says() -> None:
     workloads = [contestant.workload for contestant in ablated(FIELD, "cumulative", "baseline", None)]
-    first, second, third = (
-        changed_settings(after, before) for before, after in zip(workloads, workloads[1:], strict=False)
-    )
+    first, second, third = (changed_settings(after, before) for before, after in pairwise(workloads))
     assert first == {"backbone": "efficientnet_b0", "dim": 32, "precision": "bfloat16", "max_negatives": 16}
     assert second.keys() == {"hard_negative_mining", "cache_covariance_inverse", "matching", "clip_norm", "schedule"}
     assert third == {"image_size": 192, "matching": "greedy", "sampling": "separable"}
