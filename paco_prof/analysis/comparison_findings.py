@@ -172,7 +172,7 @@ def _about(record: ComparisonRecord, variant: ComparedVariant) -> Iterator[Compa
     contestant = variant.contestant
     for failure in variant.failures:
         yield Unfinished(variant.name, failure, variant.speedup is None)
-    if variant.batch_size < contestant.workload.batch_size:
+    if variant.place and variant.batch_size < contestant.workload.batch_size:
         yield BatchHalved(variant.name, variant.batch_size)
     if contestant.workload.batch_size != record.baseline.workload.batch_size:
         yield OtherBatch(variant.name, contestant.workload.batch_size, record.baseline.workload.batch_size)

@@ -125,7 +125,8 @@ def breakdown(
         # A run that ended before its first step has no bars to draw.
         outputs = replace(outputs, plot=None)
     if training is not None or outcome.record.inference is not None:
-        outputs.render(outcome.record, on_screen=not quiet)
+        is_saved = not isinstance(outcome.error, PacoProfError)
+        outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)
     if isinstance(outcome.error, KeyboardInterrupt):
         num_steps = 0 if training is None else len(training.steps)
         raise InterruptedRunError(f"Interrupted after {num_steps} measured step{'s' if num_steps != 1 else ''}.")

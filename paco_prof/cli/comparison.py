@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "compare_or_resume"]
 
+# Options that are not called like what they set.
+OPTIONS = {"num_parts": "--parts"}
 # What a comparison that goes on may have otherwise than it began.
 CHANGEABLE = ("launches", "max_minutes", "timeout", "retry_smaller")
 
@@ -47,12 +49,18 @@ class Choices:
     retry_smaller: bool = False
     fidelity: bool = True
 
-    def changed(self) -> list[str]:
-        """Names of what is not as it is by default."""
+    def given(self) -> dict[str, str]:
+        """What is not as it is by default, and the option that made it so."""
         default = Choices()
-        return [
-            f.name for f in fields(self) if getattr(self, f.name) and getattr(self, f.name) != getattr(default, f.name)
-        ]
+        names = [field.name for field in fields(self) if getattr(self, field.name) != getattr(default, field.name)]
+        options = {name: f"--{name.replace('_', '-')}" for name in names}
+        first = next(iter(self.explicit), "")
+        special = {
+            "explicit": OPTIONS.get(first, f"--{first.replace('_', '-')}"),
+            "overrides": "--set",
+            "fidelity": "--no-fidelity",
+        }
+        return {name: special.get(name, option) for name, option in options.items()}
 
 
 def compare_or_resume(
@@ -80,11 +88,13 @@ def compare_or_resume(
     outputs.check(inputs)
     record = _new(choices, contestants, minutes_each) if resume is None else _resumed(choices, resume, names_given)
     outcome = _measured(record, outputs, silent=quiet or no_progress)
-    _refuse_what_nobody_can_do(outcome)
+    if outcome.error is None:
+        _refuse_what_nobody_can_do(outcome)
     if not outcome.record.launches:
         # There is nothing to draw.
         outputs = replace(outputs, plot=None)
-    outputs.render(outcome.record, on_screen=not quiet)
+    is_saved = not isinstance(outcome.error, PacoProfError)
+    outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)
     return _exit_code(outcome)
 
 
@@ -122,9 +132,9 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
     from paco_prof.measure.comparing import resumed
     from paco_prof.store import read_comparison
 
-    fixed = [name for name in choices.changed() if name not in CHANGEABLE]
+    fixed = [option for name, option in choices.given().items() if name not in CHANGEABLE]
     if names_given or fixed:
-        what = "variants" if names_given else f"--{fixed[0].replace('_', '-')}"
+        what = "variants" if names_given else fixed[0]
         raise UsageError(
             f"--resume takes what to measure from {path}; {what} cannot be chosen once more.",
             "With it go --launches, --max-minutes, --timeout and --retry-smaller.",

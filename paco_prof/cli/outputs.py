@@ -56,8 +56,12 @@ class Outputs:
         if self.record is not None:
             write_record(self.record, record)
 
-    def render(self, record: Record, *, on_screen: bool) -> None:
-        """Print the report and write it in the formats that were asked for."""
+    def render(self, record: Record, *, on_screen: bool, is_saved: bool = True) -> None:
+        """Print the report and write it in the formats that were asked for.
+
+        Args:
+            is_saved: whether the record could be written.
+        """
         document = _document(record)
         if on_screen:
             print_document(document)
@@ -70,7 +74,8 @@ class Outputs:
             _draw(record, self.plot)
         if on_screen:
             for path in filter(Path.exists, self._paths()):
-                print(f"Wrote {path}.", file=sys.stderr)
+                if is_saved or path != self.record:
+                    print(f"Wrote {path}.", file=sys.stderr)
 
     def _paths(self) -> list[Path]:
         return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]

@@ -51,7 +51,7 @@ def resumed(record: ComparisonRecord, **changes: object) -> ComparisonRecord:
     notes = [note for note in record.notes if note.code != "time_is_up"]
     if is_longer and record.status == "complete":
         notes.append(Note(code="extended", number=plan.launches))
-    return record.model_copy(update={"plan": plan, "status": "running", "notes": tuple(notes), "failures": ()})
+    return record.model_copy(update={"plan": plan, "status": "running", "notes": tuple(notes)})
 
 
 def _is_anything_left(record: ComparisonRecord) -> bool:

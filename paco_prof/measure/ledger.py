@@ -21,7 +21,7 @@ class Ledger:
 
     Attributes:
         record: as it is now.
-        unwritten: why it could not be saved the last time it could not; None where it always could.
+        unwritten: why what is there could not be saved; None where it was.
         halvings: how often each contestant's batch is halved.
     """
 
@@ -74,6 +74,10 @@ class Ledger:
         """A process has failed."""
         self.update(failures=(*self.record.failures, failure))
 
+    def forget_failures(self, place: int) -> None:
+        """What a contestant is tried again for."""
+        self._change(failures=tuple(failure for failure in self.record.failures if failure.contestant != place))
+
     def add_note(self, note: Note) -> None:
         """Something that a reader has to know."""
         self._change(notes=(*self.record.notes, note))
@@ -89,6 +93,7 @@ class Ledger:
         self._change(**changes)
         try:
             self._save(self.record)
+            self.unwritten = None
         except PacoProfError as error:
             self.unwritten = error
 

@@ -20,7 +20,7 @@ from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.pacing import Budget
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import ComparisonRecord, Failure, Launch, Note, Status
+from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]
 
@@ -77,48 +77,66 @@ class Referee:
         self._start = now()
         self._deadline = None if self._plan.max_seconds is None else self._start + self._plan.max_seconds
         self._open: list[Runner] = []
-        # The baseline's process of this round, and the contestants' state of it that its fidelity needs.
+        # The baseline's process of this round.
         self._shared: Runner | None = None
         self._accelerator_uuid: str | None = None
         self._launch_seconds: list[float] = []
         self._least_seconds: dict[int, float] = {}
+        # Whose launches this run has tried to take, and how many it left away for want of time.
+        self._tried: set[int] = set()
+        self._skipped: set[tuple[int, int]] = set()
 
     def run(self) -> ComparisonOutcome:
-        """Take all launches that are left; an interruption, or whatever else ends it, leaves what there is."""
+        """Take all launches that are left; an interruption, or whatever else ends it, leaves what there is.
+
+        Raises:
+            UsageError: the launches that are there already are of another machine; nothing was changed.
+        """
         error: BaseException | None = None
-        status: Status = "failed"
+        status: Status = "complete"
         try:
             self._take_rounds()
-            status = "complete"
         except KeyboardInterrupt as interrupt:
             error, status = interrupt, "interrupted"
-        except UsageError as usage:
-            error = usage
         finally:
             self._close(*self._open)
         self._ledger.update(status=status)
         return ComparisonOutcome(self._ledger.record, error or self._ledger.unwritten)
 
     def _take_rounds(self) -> None:
-        for number in range(self._plan.launches):
-            for place in self._ledger.places:
-                if not self._ledger.is_left(place, number):
-                    continue
-                if self._is_time_for(place):
-                    self._take_launch(place, number)
-            self._end_round()
-        missing = sum(1 for _ in self._ledger.left())
+        self._take_pass(lambda place: True)
+        # Whoever was halved in a later round has launches at the whole batch that are good for nothing now.
+        while self._take_pass(lambda place: self._ledger.halvings[place] > 0):
+            pass
+        missing = sum(1 for launch in self._skipped if self._ledger.is_left(*launch))
         if missing:
             self._ledger.add_note(Note(code="time_is_up", number=missing))
 
+    def _take_pass(self, concerns: Callable[[int], bool]) -> bool:
+        """Take what is left of every round, of some variants; True where there is a launch more for it."""
+        before = len(self._ledger.record.launches)
+        for number in range(self._plan.launches):
+            for place in self._ledger.places:
+                if not concerns(place) or not self._ledger.is_left(place, number):
+                    continue
+                if self._is_time_for(place):
+                    self._take_launch(place, number)
+                else:
+                    self._skipped.add((place, number))
+            self._end_round()
+        return len(self._ledger.record.launches) > before
+
     def _is_time_for(self, place: int) -> bool:
-        if self._deadline is None or not self._ledger.record.launches:
+        if self._deadline is None or not self._tried:
             return True
         known = [self._least_seconds[place]] if place in self._least_seconds else [*self._least_seconds.values()]
         return self._now() + max(known, default=0.0) <= self._deadline
 
     def _take_launch(self, place: int, number: int) -> None:
         """Take a launch, at a smaller batch where memory runs out and that was asked for."""
+        if place not in self._tried:
+            self._ledger.forget_failures(place)
+        self._tried.add(place)
         while True:
             self._progress.begin(self._title(place, number))
             start = self._now()
@@ -159,6 +177,9 @@ class Referee:
             self._least_seconds[place] = overhead + MIN_PAIRS * pair
             launch.memories = (baseline.worker.memory(self._plan.timeout), variant.worker.memory(self._plan.timeout))
             self._measure_fidelity(place, variant)
+            self._close(variant)
+            if baseline is not self._shared:
+                self._measure_fidelity(0, baseline)
         finally:
             self._close(variant)
             if baseline is not self._shared:
@@ -167,23 +188,25 @@ class Referee:
     def _take_sequential(self, launch: LaunchInProgress) -> None:
         begun, share = self._now(), self._share()
         launch.baseline_first = baseline_first = self._order(launch).random() < 0.5
-        memories, reasons = {}, []
+        memories: dict[bool, Memory] = {}
         for half, is_baseline in ((0.5, baseline_first), (1.0, not baseline_first)):
             place = 0 if is_baseline else launch.contestant
             runner = self._runner(place, launch.halvings)
             launch.baseline_pid = runner.worker.pid if is_baseline else None
             try:
                 self._check(place, runner.ready(), launch)
+                self._refuse_nothing(launch.contestant, runner)
                 self._warm_up(runner, begun + half * share)
                 budget = self._budget(begun + half * share - self._reserve(launch, runner.longest))
                 with self._watching(launch, [runner]) as monitor:
-                    reasons.append(launch.take_block(runner, is_baseline, budget, monitor.turn, self._tick))
+                    reason = launch.take_block(runner, is_baseline, budget, monitor.turn, self._tick)
                 memories[is_baseline] = runner.worker.memory(self._plan.timeout)
+                if len(memories) == 2:
+                    launch.memories = (memories[True], memories[False])
+                    launch.stop_reason = reason
                 self._measure_fidelity(place, runner)
             finally:
                 self._close(runner)
-        launch.memories = (memories[True], memories[False])
-        launch.stop_reason = reasons[-1]
         self._least_seconds[launch.contestant] = self._now() - begun
 
     def _baseline(self, launch: LaunchInProgress) -> Runner:
@@ -206,14 +229,15 @@ class Referee:
         """Note what a contestant has turned out to be, and that this is the machine of the launches before."""
         self._accelerator_uuid = ready.accelerator_uuid
         if not launch.halvings:
-            built = ready.contestant.model_copy(update={"fidelity": self._ledger.record.contestants[place].fidelity})
-            self._ledger.replace(place, built)
+            self._ledger.replace(place, _built(self._ledger.record.contestants[place], ready.contestant))
+        if place != 0:
+            return
         known = self._ledger.record.environment
-        if known is None:
+        if known is None or not self._ledger.record.launches:
             self._ledger.update(environment=ready.environment)
             return
         differing = [name for name in FINGERPRINT if getattr(known, name) != getattr(ready.environment, name)]
-        if differing and self._ledger.record.launches and place == 0:
+        if differing:
             raise UsageError(
                 f"The record's launches are of another machine: {', '.join(differing)} differ.",
                 "Times of two machines are never compared; begin a new record.",
@@ -336,3 +360,10 @@ class Referee:
             self._launch_seconds.append(self._now() - start)
             self._ledger.add_launch(launch)
             self._tick()
+
+
+def _built(known: Contestant, built: Contestant) -> Contestant:
+    """A contestant as it was built, with what is known of it: it was built without what had been left out before."""
+    left_out = {**known.variant.left_out, **built.variant.left_out}
+    variant = built.variant.model_copy(update={"left_out": left_out})
+    return built.model_copy(update={"variant": variant, "fidelity": known.fidelity})

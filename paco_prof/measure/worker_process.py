@@ -18,6 +18,7 @@ from typing import IO, Any, Protocol, TypeVar
 
 import psutil
 
+from paco_prof.measure.out_of_memory import says_out_of_memory
 from paco_prof.measure.shareable import scrub
 from paco_prof.measure.steps import TimedStep
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
@@ -167,7 +168,7 @@ class WorkerProcess:
             line = self._wait(timeout)
         except TimeoutError as error:
             self.close()
-            detail = f"no answer within {timeout:.0f} s"
+            detail = f"no answer within {timeout:g} s"
             raise self._failure("hung", during, detail, "A larger --timeout waits longer.") from error
         if line is None:
             raise self._ended(during)
@@ -198,7 +199,10 @@ class WorkerProcess:
         return self._understood("fidelity", Fidelity.model_validate, self.receive("fidelity", timeout))
 
     def close(self) -> None:
-        """Kill it, and wait until it is gone."""
+        """Kill it with all that it has started, and wait until it is gone."""
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, SIGKILL)
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._errors):
@@ -233,6 +237,11 @@ class WorkerProcess:
             try:
                 return self._answers.get(timeout=max(0.0, min(SECONDS_BETWEEN_LOOKS, left)))
             except queue.Empty as error:
+                if self._process.poll() is not None:
+                    # What it has started may hold its pipe open. A last answer may still be on its way.
+                    with contextlib.suppress(queue.Empty):
+                        return self._answers.get(timeout=0.1)
+                    return None
                 if left <= 0:
                     raise TimeoutError from error
                 with contextlib.suppress(psutil.Error):
@@ -247,6 +256,8 @@ class WorkerProcess:
         self.close()
         if by_kernel:
             return self._failure("out of memory", during, "killed by the kernel, which ran out of memory")
+        if code != 0 and says_out_of_memory(last):
+            return self._failure("out of memory", during, last)
         how = f"killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         return self._failure("died", during, f"{how}: {last}" if last else how)
 
@@ -263,7 +274,9 @@ class WorkerProcess:
 
 def _answer(line: bytes) -> dict[str, Any]:
     answer = json.loads(line)
-    if not isinstance(answer["peak_bytes"], int) or not answer.keys() & {"ok", "failed"}:
+    failed = answer.get("failed")
+    is_whole = "ok" in answer if failed is None else failed.keys() >= {"kind", "detail", "hint"}
+    if not isinstance(answer["peak_bytes"], int) or not is_whole:
         raise ValueError("no answer")
     return dict(answer)
 

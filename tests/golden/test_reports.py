@@ -13,8 +13,11 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from builders import analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
-from paco_prof.records import BreakdownRecord
+from comparisons import aa_record, ablation_record, comparison_record
+from paco_prof.records import BreakdownRecord, ComparisonRecord
 from paco_prof.render.breakdown_report import breakdown_document
+from paco_prof.render.comparison_report import comparison_document
+from paco_prof.render.document import Document
 from paco_prof.render.markdown import to_markdown
 from paco_prof.render.terminal import to_terminal
 
@@ -24,6 +27,10 @@ RECORDS = {
     "interrupted": interrupted_record(),
     "analysis": analysis_record(),
     "exact": exact_record(),
+    "compare": comparison_record(),
+    "against-itself": aa_record(),
+    "cumulative": ablation_record("cumulative"),
+    "failures": ablation_record("one-at-a-time", status="interrupted"),
 }
 
 
@@ -48,12 +55,17 @@ def test_terminal(name: str, width: int, snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_markdown(name: str, snapshot: SnapshotAssertion) -> None:
-    assert to_markdown(breakdown_document(RECORDS[name])) == snapshot(extension_class=MarkdownFile)
+    assert to_markdown(document(RECORDS[name])) == snapshot(extension_class=MarkdownFile)
 
 
-def rendered(record: BreakdownRecord, width: int) -> str:
+def document(record: BreakdownRecord | ComparisonRecord) -> Document:
+    """The report of a record of either kind."""
+    return comparison_document(record) if isinstance(record, ComparisonRecord) else breakdown_document(record)
+
+
+def rendered(record: BreakdownRecord | ComparisonRecord, width: int) -> str:
     """The report on a terminal without colour."""
     console = Console(width=width, color_system=None, file=io.StringIO(), legacy_windows=False)
-    console.print(to_terminal(breakdown_document(record)))
+    console.print(to_terminal(document(record)))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from builders import (
     CPU,
+    Times,
     analysis_record,
     changed,
     cpu_record,
@@ -21,7 +22,8 @@ from builders import (
     interrupted_record,
     records,
 )
-from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, StageSamples, Training
+from comparisons import ablation_record, comparison_record, launch_of
+from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, ComparisonRecord, Failure, Launch, StageSamples, Training
 from paco_prof.settings import Workload
 
 
@@ -163,3 +165,53 @@ def test_a_run_that_ended_before_its_first_step_has_no_training_rather_than_an_e
     assert cpu_record(training=None).training is None
     with pytest.raises(ValidationError, match="at least 1 item"):
         Training(steps=(), phases=phases, stages=(), stop_reason="interrupted")
+
+
+def test_a_comparison_survives_json_twice() -> None:
+    for record in (comparison_record(launches=1), ablation_record("one-at-a-time", launches=1)):
+        once = record.model_dump_json(indent=1)
+        again = ComparisonRecord.model_validate_json(once)
+        assert repr(again) == repr(record)
+        assert again.model_dump_json(indent=1) == once
+
+
+@pytest.mark.parametrize("place", [3, 99])
+def test_a_launch_of_a_contestant_that_is_not_there_is_refused(place: int) -> None:
+    launch = comparison_record(launches=1).launches[0].model_copy(update={"contestant": place})
+    with pytest.raises(ValidationError, match="not there"):
+        comparison_record(launches=0).model_validate(
+            {**comparison_record(launches=0).model_dump(), "launches": [launch]}
+        )
+
+
+def test_a_failure_of_a_contestant_that_is_not_there_is_refused() -> None:
+    failure = Failure(contestant=3, round=0, kind="died", during="step", detail="x")
+    with pytest.raises(ValidationError, match="not there"):
+        comparison_record(launches=0, failures=(failure,))
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_the_baseline_has_no_launch_of_its_own(place: int) -> None:
+    with pytest.raises(ValidationError):
+        launch_of(place, 0, (Times("loss", 0.1, 0.2),), (Times("loss", 0.1, 0.2),))
+
+
+def test_steps_without_their_partners_are_refused() -> None:
+    launch = comparison_record(launches=1).launches[0]
+    fewer = launch.model_dump() | {"baseline_first": launch.baseline_first[:-1]}
+    with pytest.raises(ValidationError, match="partner"):
+        Launch.model_validate(fewer)
+    assert Launch.model_validate(fewer | {"sequential": True, "baseline_first": (True,)}).sequential
+
+
+def test_a_comparison_needs_a_baseline_and_a_variant() -> None:
+    record = comparison_record(launches=0)
+    with pytest.raises(ValidationError, match="contestants"):
+        ComparisonRecord.model_validate(record.model_dump() | {"contestants": record.contestants[:1]})
+
+
+def test_halving_halves_both_workloads_and_rounds_down() -> None:
+    exact = comparison_record(launches=0).contestants[1]
+    smaller = exact.halved(2)
+    assert (smaller.workload.batch_size, smaller.base.batch_size) == (2, 2)
+    assert exact.halved(0) == exact

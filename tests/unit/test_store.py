@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from builders import EXAMPLES, analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
+from comparisons import aa_record, ablation_record, comparison_record, unmeasured_record
 from paco_prof.errors import BadRecordError, ExitCode, UsageError
 from paco_prof.records import BreakdownRecord
-from paco_prof.store import check_writable, read_record, write_record, write_text
+from paco_prof.store import check_writable, read_comparison, read_record, write_record, write_text
 
 BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record(), exact_record()]
 
@@ -169,3 +170,54 @@ def test_a_folder_that_is_locked_is_found_before(tmp_path: Path) -> None:
 def test_writing_into_a_folder_that_has_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write_text(tmp_path / "gone" / "run.json", "{}")
+
+
+COMPARED = [
+    comparison_record(),
+    aa_record(launches=1),
+    unmeasured_record(),
+    ablation_record("cumulative", launches=1),
+    ablation_record("one-at-a-time", launches=1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(COMPARED)), ids=["compare", "a-a", "unmeasured", "cumulative", "failures"])
+def test_a_comparison_that_is_written_is_the_one_that_is_read(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_record(path, COMPARED[number])
+    assert repr(read_record(path)) == repr(COMPARED[number])
+    assert repr(read_comparison(path)) == repr(COMPARED[number])
+
+
+def test_a_breakdown_is_no_comparison(tmp_path: Path) -> None:
+    write_record(tmp_path / "run.json", cpu_record())
+    with pytest.raises(BadRecordError, match=r"run\.json is the record of a breakdown.*compare and ablate write one"):
+        read_comparison(tmp_path / "run.json")
+    with pytest.raises(BadRecordError, match="No such file"):
+        read_comparison(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "breakdown"}, "not a valid record"),
+        ({"kind": "gate"}, "not a paco-prof record"),
+        ({"kind": None}, "not a paco-prof record"),
+        ({"kind": ["comparison"]}, "not a paco-prof record"),
+        ({"schema_version": 9}, "schema 9"),
+        ({"contestants": []}, "contestants"),
+        ({"design": "race"}, "design"),
+        ({"status": "asleep"}, "status"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_comparison_that_is_none_is_one_line(changes: dict[str, object], words: str, tmp_path: Path) -> None:
+    data = COMPARED[1].model_dump(mode="json") | changes
+    (tmp_path / "run.json").write_text(json.dumps(data))
+    assert words in _message(tmp_path / "run.json")
+
+
+def test_a_comparison_that_was_cut_off_is_one_line(tmp_path: Path) -> None:
+    whole = COMPARED[0].model_dump_json()
+    (tmp_path / "run.json").write_text(whole[: len(whole) // 2])
+    assert "not complete JSON" in _message(tmp_path / "run.json")

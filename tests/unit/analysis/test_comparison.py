@@ -42,7 +42,8 @@ def launch(number: int, before: Side, after: Side, place: int = 1, **changes: ob
 
 def record(*launches: Launch, names: Sequence[str] = ("baseline", "exact"), **changes: object) -> ComparisonRecord:
     contestants = changes.pop("contestants", None) or compared(FIELD, names)
-    return record_of("compare", contestants, [None] * len(contestants), launches=3, **{"launches": launches, **changes})
+    empty = record_of("compare", contestants, [None] * len(contestants), 3, **changes)
+    return empty.model_copy(update={"launches": launches})
 
 
 def only(found: ComparisonRecord) -> ComparedVariant:
@@ -102,11 +103,11 @@ def test_only_launches_at_the_smallest_batch_are_judged() -> None:
     variant = only(found)
     assert (variant.num_launches, variant.batch_size) == (2, 4)
     assert launch_effects(found, 1) == {0: pytest.approx(0), 1: pytest.approx(math.log(2))}
-    # The baseline of the table is the one at the whole batch.
+    # The baseline of the table is the one beside what is judged.
     baseline = comparison_view(found).baseline
-    assert (baseline.batch_size, baseline.num_launches) == (8, 1)
+    assert (baseline.batch_size, baseline.num_launches) == (4, 2)
     assert baseline.step is not None
-    assert baseline.step.value == pytest.approx(1.0)
+    assert baseline.step.value == pytest.approx(0.75)
 
 
 def test_odd_batches_are_rounded_down_and_still_per_sample() -> None:
@@ -309,8 +310,7 @@ def test_a_comparison_with_itself_is_one_and_establishes_nothing() -> None:
     view = comparison_view(aa_record())
     assert view.is_self
     assert view.fastest is None
-    for name, build in RECORDS.items():
-        assert comparison_view(build()).is_self == (name == "against itself")
+    assert not comparison_view(comparison_record(launches=1)).is_self
 
 
 def test_the_fastest_has_the_largest_established_speedup() -> None:
@@ -333,7 +333,7 @@ def judged(effects: Sequence[float], scale: float = 1.0, *, swapped: bool = Fals
 
 
 @given(EFFECTS, st.floats(1e-3, 1e3))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_another_unit_leaves_all_ratios_as_they_are(effects: list[float], scale: float) -> None:
     (one,), (other,) = judged(effects).variants, judged(effects, scale).variants
     assert one.speedup is not None
@@ -347,7 +347,7 @@ def test_another_unit_leaves_all_ratios_as_they_are(effects: list[float], scale:
 
 
 @given(EFFECTS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_swapping_both_sides_inverts_every_ratio(effects: list[float]) -> None:
     (one,), (other,) = judged(effects).variants, judged(effects, swapped=True).variants
     assert one.speedup is not None
@@ -359,7 +359,7 @@ def test_swapping_both_sides_inverts_every_ratio(effects: list[float]) -> None:
 
 
 @given(st.permutations(range(5)))
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_the_order_of_launches_in_the_record_does_not_matter(order: list[int]) -> None:
     launches = comparison_record(launches=5).launches
     mixed = [launch for number in order for launch in launches if launch.round == number]

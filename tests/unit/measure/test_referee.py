@@ -342,7 +342,6 @@ def test_a_baseline_that_runs_out_of_memory_is_halved_as_well() -> None:
     assert [failure.of_baseline for failure in record.failures] == [True]
 
 
-@pytest.mark.xfail(strict=True, reason="referee._take_rounds: rounds before the one that ran out are never taken again")
 def test_memory_that_runs_out_later_on_repeats_the_rounds_before_at_the_smaller_batch() -> None:
     trouble = fails("out of memory", "exact", "start", lambda worker: worker.pid >= 102 and worker.batch_size > 4)
     record = Lab(trouble).run(record_of(retry_smaller=True)).record
@@ -381,7 +380,6 @@ def test_a_variant_s_own_flags_make_no_other_machine() -> None:
     assert outcome.record.environment == CPU
 
 
-@pytest.mark.xfail(strict=True, reason="referee._check: the environment is whose process was ready first")
 def test_a_variant_s_own_flags_make_no_other_machine_where_it_goes_first() -> None:
     for seed in range(4):
         outcome = Lab(environment_of=flags_of_the_variant).run(record_of(sequential=True, seed=seed))
@@ -422,7 +420,6 @@ def test_a_fidelity_that_failed_is_not_asked_for_again() -> None:
     assert [note.code for note in record.notes] == ["no_fidelity"]
 
 
-@pytest.mark.xfail(strict=True, reason="referee._end_round: with a halved batch there is no shared baseline to ask")
 def test_the_baseline_s_fidelity_is_measured_at_a_halved_batch_too() -> None:
     lab = Lab(fails("out of memory", "exact", "start", lambda worker: worker.batch_size > 4))
     record = lab.run(record_of(fidelity=True, retry_smaller=True)).record
@@ -457,7 +454,6 @@ def test_launches_share_the_time_evenly() -> None:
     assert len(complete(record)) == 6
 
 
-@pytest.mark.xfail(strict=True, reason="referee._is_time_for: without any launch taken the time is never up")
 def test_a_sweep_in_which_everybody_hangs_ends_when_its_time_is_up() -> None:
     lab = Lab()
 
@@ -472,7 +468,6 @@ def test_a_sweep_in_which_everybody_hangs_ends_when_its_time_is_up() -> None:
     assert len(record.failures) <= 2
 
 
-@pytest.mark.xfail(strict=True, reason="referee._take_rounds: a launch that failed is noted as one without time")
 def test_a_launch_that_failed_is_not_one_that_the_time_was_up_for() -> None:
     record = Lab(fails("died", "exact")).run(record_of()).record
     assert len(record.failures) == 2
@@ -520,7 +515,6 @@ def test_control_c_after_the_last_pair_does_not_cost_the_launch() -> None:
     assert complete(lab.run(record_of(fidelity=True)).record) == [(1, 0, 0)]
 
 
-@pytest.mark.xfail(strict=True, reason="referee._take_sequential: the launch has no stop_reason before the fidelity")
 def test_control_c_after_the_last_step_of_a_sequential_launch_does_not_cost_it() -> None:
     for seed in range(4):
         lab = Lab()
@@ -597,7 +591,6 @@ def test_more_launches_can_be_asked_for_and_the_record_says_so() -> None:
     assert [note.code for note in second.notes] == ["extended"]
 
 
-@pytest.mark.xfail(strict=True, reason="comparing.resumed: failures are forgotten before anybody has tried again")
 def test_a_failure_is_not_forgotten_before_it_was_tried_again() -> None:
     first = Lab(fails("raised", "optimized")).run(record_of("baseline", "exact", "optimized", launches=1)).record
     lab = Lab()
@@ -617,9 +610,6 @@ def test_launches_of_another_machine_are_never_mixed_in(field: str) -> None:
     assert outcome.record.launches == first.launches
 
 
-@pytest.mark.xfail(
-    strict=True, reason="referee.run: a record that was refused is saved as failed, and without its past"
-)
 def test_a_record_that_was_refused_stays_as_it_was() -> None:
     first = Lab(fails("raised", "optimized")).run(record_of("baseline", "exact", "optimized", launches=1)).record
     other = CPU.model_copy(update={"cores": 64})
@@ -628,7 +618,6 @@ def test_a_record_that_was_refused_stays_as_it_was() -> None:
     assert [saved for saved in lab.saved if saved.status == "failed" or saved.failures != first.failures] == []
 
 
-@pytest.mark.xfail(strict=True, reason="referee._check: an environment without launches is not replaced")
 def test_without_launches_a_record_can_go_on_on_another_machine() -> None:
     lab = Lab()
     interrupted_at(lab, "baseline", "step", 1)
@@ -656,7 +645,6 @@ def test_what_a_device_cannot_do_is_kept() -> None:
     assert record.contestants[1].variant.left_out == {"cudnn_benchmark": "no cuDNN"}
 
 
-@pytest.mark.xfail(strict=True, reason="referee._check: the second launch is built of what the first one left over")
 def test_what_a_device_cannot_do_is_still_known_after_the_second_launch() -> None:
     record = Lab(without_cudnn).run(record_of(launches=2)).record
     assert record.contestants[1].variant.left_out == {"cudnn_benchmark": "no cuDNN"}
@@ -672,7 +660,6 @@ def test_a_disk_that_is_full_costs_no_measurement() -> None:
     assert lab.saved == []
 
 
-@pytest.mark.xfail(strict=True, reason="referee._update: an error of writing outlives a later success")
 def test_a_disk_that_was_full_for_a_while_is_no_error_once_all_is_written() -> None:
     lab = Lab()
     lab.save_errors = iter([True])

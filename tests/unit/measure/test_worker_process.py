@@ -16,6 +16,7 @@ import pytest
 from builders import RESNET50
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import Owner
+from paco_prof.measure.worker import failure_of
 from paco_prof.measure.worker_process import ProcessLauncher, WorkerError, WorkerProcess
 from paco_prof.records import Contestant
 
@@ -133,7 +134,6 @@ def test_sigkill_from_outside_in_mid_step_is_a_death(start: Start) -> None:
     assert raised.value.kind == "died"
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess._wait: a process that has ended is waited for until the time-out")
 def test_asking_a_worker_that_is_gone_is_noticed(start: Start) -> None:
     worker = start("killed")
     failure_in_a_step(worker)
@@ -152,7 +152,6 @@ def test_a_step_that_hangs_is_given_up_and_its_process_killed(start: Start, subj
     assert "--timeout" in failure.hint
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess.receive: a time-out below half a second is told as 0 s")
 def test_a_time_out_below_a_second_is_told_as_it_was(start: Start) -> None:
     worker = start("never_ready")
     with pytest.raises(WorkerError, match=r"no answer within 0\.2 s"):
@@ -212,10 +211,24 @@ def test_memory_that_runs_out_names_the_peak(start: Start) -> None:
     assert (failure.peak_bytes or 0) > 64 * 2**20
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess._ended: a MemoryError nobody caught is a death")
 def test_memory_that_runs_out_to_the_last_byte_is_told_all_the_same(start: Start) -> None:
     failure = failure_in_a_step(start("starving"))
     assert failure.kind == "out of memory"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        RuntimeError("std::bad_alloc"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("could not create a primitive"),
+    ],
+)
+def test_however_an_allocator_says_it_memory_ran_out(error: Exception) -> None:
+    assert failure_of(error, building=False)["kind"] == "out of memory"
 
 
 def test_memory_that_runs_out_on_a_device_names_the_device_s_peak(start: Start) -> None:
@@ -223,7 +236,6 @@ def test_memory_that_runs_out_on_a_device_names_the_device_s_peak(start: Start) 
     assert (failure.kind, failure.peak_bytes) == ("out of memory", 4321)
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess._ended: an abort by bad_alloc is a death")
 def test_a_c_library_that_aborts_for_want_of_memory_ran_out_of_it(start: Start) -> None:
     failure = failure_in_a_step(start("aborted"))
     assert "bad_alloc" in failure.detail
@@ -247,10 +259,7 @@ def test_what_is_no_answer_is_a_failure(start: Start, subject: str) -> None:
         '{"peak_bytes": 1}',
         '{"failed": null}',
         '{"ok": null, "peak_bytes": 1}',
-        pytest.param(
-            '{"failed": {}, "peak_bytes": 1}',
-            marks=pytest.mark.xfail(strict=True, reason="WorkerProcess.receive: KeyError where a failure has no kind"),
-        ),
+        '{"failed": {}, "peak_bytes": 1}',
     ],
 )
 def test_any_line_that_is_no_answer_is_a_failure(answer: str) -> None:
@@ -295,7 +304,6 @@ def child_of(worker: WorkerProcess) -> int:
     return int(worker.ready(PATIENCE).contestant.name)
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess.close: only the worker itself is killed, not its group")
 def test_closing_ends_what_a_worker_has_started(start: Start) -> None:
     worker = start("with_a_child")
     child = child_of(worker)
@@ -307,7 +315,6 @@ def test_closing_ends_what_a_worker_has_started(start: Start) -> None:
             os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.xfail(strict=True, reason="WorkerProcess._wait: a process that has ended is waited for until the time-out")
 def test_a_fork_that_is_left_behind_does_not_hide_a_death(start: Start) -> None:
     worker = start("forking")
     worker.ready(PATIENCE)

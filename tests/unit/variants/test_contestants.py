@@ -22,7 +22,8 @@ DESIGNS: tuple[Design, ...] = ("one-at-a-time", "leave-one-out", "cumulative", "
 
 
 def names(contestants: tuple[Contestant, ...]) -> list[str]:
-    return [contestant.name for contestant in contestants]
+    """As tables have them, but for spaces around a plus."""
+    return [contestant.name.replace(" + ", "+") for contestant in contestants]
 
 
 def sets(contestant: Contestant) -> dict[str, object]:
