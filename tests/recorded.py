@@ -66,8 +66,8 @@ def read_series(name: str, path: Path = LAUNCHES) -> Series:
     """The launches of `equal` work, or of `planted` work that is five per cent more."""
     data = json.loads(gzip.decompress(path.read_bytes()))
     pairs = tuple((tuple(launch["baseline"]), tuple(launch["variant"])) for launch in data[name])
-    ratio = 1.0 if name == "equal" else data["units"] / data["planted"]
-    return Series(pairs, ratio, data["environment"])
+    before, after = data["work"][name]
+    return Series(pairs, before / after, data["environment"])
 
 
 def replay(series: Series, launches: int, num: int, seed: int = 0) -> Verdicts:

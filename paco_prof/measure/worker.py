@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import queue
-import re
 import signal
 import sys
 import threading
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from paco_prof.errors import UsageError
 from paco_prof.measure.memory_peak import process_peak_bytes
+from paco_prof.measure.out_of_memory import says_out_of_memory
 from paco_prof.measure.shareable import last_line, scrub
 from paco_prof.records import Contestant, FailureKind
 
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "failure_of", "main"]
 
 PR_SET_PDEATHSIG = 1
-# How the allocators of torch, of C++ and of the system say it.
-OUT_OF_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|not able to) allocate memory|not enough memory|bad_alloc", re.I
-)
 
 
 @dataclass
@@ -93,7 +89,7 @@ def failure_of(error: BaseException, building: bool) -> dict[str, str]:
     kind: FailureKind = "raised"
     chain: BaseException | None = error
     while chain is not None:
-        if isinstance(chain, MemoryError) or OUT_OF_MEMORY.search(f"{type(chain).__name__} {chain}"):
+        if says_out_of_memory(f"{type(chain).__name__} {chain}"):
             kind = "out of memory"
         chain = chain.__cause__
     if isinstance(error, UsageError):
@@ -112,6 +108,10 @@ def _die_with_parent() -> None:
 def _read(requests: queue.Queue[str], lines: IO[str]) -> None:
     for line in lines:
         requests.put(line)
+    with contextlib.suppress(OSError):
+        # A group of its own goes with all that was started in it.
+        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 

@@ -18,10 +18,10 @@ __all__ = ["judgement_figures", "live_figures"]
 
 HERE = Path(__file__).parent
 REPLAYS = 1000
-LIVE_RUNS = 20
+LIVE_RUNS = 12
 # As many as compare takes by default.
 LIVE_LAUNCHES = 3
-LIVE_PAIRS = 7
+LIVE_PAIRS = 81
 
 
 class _Silent:

@@ -21,7 +21,7 @@ from paco_prof.records import ComparisonPlan, ComparisonRecord
 
 HERE = Path(__file__).parent
 LAUNCHES = HERE.parent / "data" / "launches.json.gz"
-PAIRS = 9
+PAIRS = 81
 
 
 class Printing:
@@ -50,7 +50,12 @@ def write(record: ComparisonRecord, path: Path) -> None:
         first = "".join("01"[is_first] for is_first in launch.baseline_first)
         series[names[launch.contestant]].append({"baseline": sides[0], "variant": sides[1], "baseline_first": first})
     environment = None if record.environment is None else record.environment.model_dump(mode="json")
-    data = {"units": UNITS, "planted": PLANTED, "environment": environment, "created": record.created, **series}
+    data = {
+        "work": {"equal": [UNITS, UNITS], "planted": [UNITS, PLANTED]},
+        "environment": environment,
+        "created": record.created,
+        **series,
+    }
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps(data).encode(), mtime=0))
 

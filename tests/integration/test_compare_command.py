@@ -319,6 +319,7 @@ use = ["fused-loss"]
 set = { batch_size = 8192 }
 """
 
+
 @pytest.fixture(scope="module")
 def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exhausted")

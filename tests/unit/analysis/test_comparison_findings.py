@@ -102,9 +102,6 @@ def test_a_halved_batch_is_told_with_its_size() -> None:
     assert beyond(halved) == [c.BatchHalved("optimized", 2)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison_findings.py:175: says that memory ran out for the baseline, once more than it did"
-)
 def test_where_every_variant_was_halved_memory_did_not_run_out_for_the_baseline() -> None:
     halved = with_launches(lambda launch: launch.model_copy(update={"halvings": 1}))
     assert [f.name for f in beyond(halved) if isinstance(f, c.BatchHalved)] == ["exact", "optimized"]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from builders import EXAMPLES
+from comparisons import comparison_record
+from paco_prof.store import write_record
 
 HEAVY = ("torch", "timm", "torchvision")
 RUN = f"""
@@ -57,3 +59,34 @@ def test_records_are_read_where_torch_is_not_installed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Loss Computation" in done.stdout
     assert (tmp_path / "out.png").exists()
+
+
+def torch_stays_out_of(arguments: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("compare", "--help"), 0),
+        (("ablate", "--help"), 0),
+        (("show", "run.json", "--markdown", "out.md"), 0),
+        (("compare", "baseline", "nope"), 2),
+        (("compare", "--resume", "none.json"), 2),
+        (("ablate", "--toggles", "d32,d32"), 2),
+    ],
+)
+def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    write_record(tmp_path / "run.json", comparison_record(launches=1))
+    done = torch_stays_out_of(arguments, tmp_path)
+    assert done.returncode == code, done.stderr
+
+
+def test_the_referees_process_never_imports_torch() -> None:
+    names = ["referee", "ledger", "launch", "worker_process", "machine", "comparing", "steps", "shareable"]
+    imports = "; ".join(f"import paco_prof.measure.{name}" for name in names)
+    check = f"import sys; {imports}; sys.exit(str([name for name in {HEAVY!r} if name in sys.modules] or 0))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "0"
