@@ -135,6 +135,9 @@ def predictions(view: ComparisonView) -> tuple[Prediction, ...]:
         parts = [singles[toggle] for toggle in variant.contestant.toggles if toggle in singles]
         if len(parts) < 2 or len(parts) < len(variant.contestant.toggles) or variant.speedup is None:
             continue
+        if any(part.batch_size != view.baseline.batch_size for part in (*parts, variant)):
+            # Stages are times per step, and steps of other batches are not comparable.
+            continue
         predicted = _predicted(parts)
         found.append(Prediction(variant, predicted, variant.speedup, predicted / variant.speedup.ratio - 1))
     return tuple(found)

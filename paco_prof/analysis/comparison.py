@@ -28,7 +28,7 @@ class StageChange:
 
     Attributes:
         before, after: of the typical step of the baseline and of the variant; None where it does not occur.
-        speedup: of the stage, over launches; None where it is not in every step of both.
+        speedup: of the stage, per sample, over launches; None where it is not in every step of both.
         established: whether it differs, all stages of the variant judged together (Holm).
     """
 
@@ -144,10 +144,14 @@ def launch_effects(record: ComparisonRecord, place: int) -> dict[int, float]:
 
 
 def _effect(record: ComparisonRecord, launch: Launch) -> float:
-    sizes = [_batch_size(record.contestants[place], launch.halvings) for place in (0, launch.contestant)]
-    per_sample = math.log(sizes[1] / sizes[0])
     before, after = launch.baseline.training.steps, launch.variant.training.steps
-    return per_sample + launch_effect(before, after, paired=not launch.sequential)
+    return _per_sample(record, launch) + launch_effect(before, after, paired=not launch.sequential)
+
+
+def _per_sample(record: ComparisonRecord, launch: Launch) -> float:
+    """What turns the log ratio of two times per step into that of two times per sample."""
+    sizes = [_batch_size(record.contestants[place], launch.halvings) for place in (0, launch.contestant)]
+    return math.log(sizes[1] / sizes[0])
 
 
 def _batch_size(contestant: Contestant, halvings: int) -> int:
@@ -157,9 +161,9 @@ def _batch_size(contestant: Contestant, halvings: int) -> int:
 def _baseline(record: ComparisonRecord) -> ComparedVariant:
     contestant = record.baseline
     of_all = [launch for place in range(1, len(record.contestants)) for launch in record.launches_of(place)]
-    whole = [launch for launch in of_all if not launch.halvings]
-    launches = whole or of_all
-    batch_size = _batch_size(contestant, 0 if whole or not of_all else of_all[0].halvings)
+    halvings = min((launch.halvings for launch in of_all), default=0)
+    launches = [launch for launch in of_all if launch.halvings == halvings]
+    batch_size = _batch_size(contestant, halvings)
     fidelity = fidelity_view(contestant.variant.kind, contestant.fidelity)
     if not launches:
         return ComparedVariant(0, contestant, batch_size, 0, fidelity=fidelity)
@@ -194,7 +198,7 @@ def _variant(record: ComparisonRecord, place: int) -> ComparedVariant:
     effects = [_effect(record, launch) for launch in launches]
     speedup = judge(effects)
     peak_bytes, peak_of = _peak([launch.variant for launch in launches])
-    changes = _stage_changes(launches, before, after)
+    changes = _stage_changes(record, launches, before, after)
     return ComparedVariant(
         place=place,
         contestant=contestant,
@@ -209,7 +213,7 @@ def _variant(record: ComparisonRecord, place: int) -> ComparedVariant:
         peak_bytes=peak_bytes,
         peak_of=peak_of,
         fidelity=fidelity,
-        expectation=_expectation(contestant, launches, speedup),
+        expectation=_expectation(record, contestant, launches, speedup),
         stages=changes,
         whole_backward=before.backward_whole or after.backward_whole,
         unattributed=_unattributed(changes, typical_times(before)[0].value, step.value),
@@ -226,17 +230,22 @@ def _sides(launches: Sequence[Launch]) -> tuple[Training, Training]:
     return before, after
 
 
-def _expectation(contestant: Contestant, launches: Sequence[Launch], speedup: RatioEstimate) -> Expectation | None:
+def _expectation(
+    record: ComparisonRecord, contestant: Contestant, launches: Sequence[Launch], speedup: RatioEstimate
+) -> Expectation | None:
     claim = contestant.claim
     if claim is None:
         return None
-    return expectation(claim, speedup if claim.of == "step" else _stage_speedup(launches, stages.BACKBONE, ALPHA))
+    of_backbone = claim.of == "backbone"
+    return expectation(claim, _stage_speedup(record, launches, stages.BACKBONE, ALPHA) if of_backbone else speedup)
 
 
-def _stage_changes(launches: Sequence[Launch], before: Training, after: Training) -> tuple[StageChange, ...]:
+def _stage_changes(
+    record: ComparisonRecord, launches: Sequence[Launch], before: Training, after: Training
+) -> tuple[StageChange, ...]:
     rows = [{row.path: row for row in stage_rows(side)} for side in (before, after)]
     paths = stage_paths([before, after])
-    speedups = [_stage_speedup(launches, path, ALPHA / len(paths)) for path in paths]
+    speedups = [_stage_speedup(record, launches, path, ALPHA / len(paths)) for path in paths]
     established = holm([None if speedup is None else speedup.p_value for speedup in speedups])
     totals = [tuple(side[path].total if path in side else None for side in rows) for path in paths]
     return tuple(
@@ -245,7 +254,9 @@ def _stage_changes(launches: Sequence[Launch], before: Training, after: Training
     )
 
 
-def _stage_speedup(launches: Sequence[Launch], path: str, alpha: float) -> RatioEstimate | None:
+def _stage_speedup(
+    record: ComparisonRecord, launches: Sequence[Launch], path: str, alpha: float
+) -> RatioEstimate | None:
     """The speed-up of a stage over launches; None where a step of either side did not enter it."""
     effects = []
     for launch in launches:
@@ -255,7 +266,8 @@ def _stage_speedup(launches: Sequence[Launch], path: str, alpha: float) -> Ratio
         seconds = [[s for s in stage_seconds(side, path) if s is not None and s > 0] for side in sides]
         if any(len(s) < len(side.steps) for s, side in zip(seconds, sides, strict=True)):
             return None
-        effects.append(launch_effect(seconds[0], seconds[1], paired=not launch.sequential))
+        effect = launch_effect(seconds[0], seconds[1], paired=not launch.sequential)
+        effects.append(_per_sample(record, launch) + effect)
     return judge(effects, alpha)
 
 

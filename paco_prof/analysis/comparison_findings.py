@@ -153,7 +153,7 @@ def find_in_comparison(record: ComparisonRecord, view: ComparisonView) -> tuple[
 
 def _about_the_run(record: ComparisonRecord, view: ComparisonView) -> Iterator[ComparisonFinding]:
     if record.status != "complete":
-        yield ComparisonEndedEarly(record.status, len(record.launches))
+        yield ComparisonEndedEarly(record.status, sum(variant.num_launches for variant in view.variants))
     if record.plan.sequential:
         yield Sequential()
     for note in record.notes:

@@ -17,7 +17,7 @@ def samples_frame(record: BreakdownRecord | ComparisonRecord) -> pd.DataFrame:
 
     Columns: `stage` (its path), `phase`, `step` (from 0), `seconds` (own time, on the device's clock where there is
     one, children excluded), `host_seconds`. Those of a comparison begin with `variant` (the contestant's name),
-    `launch` (its round) and `side` (baseline or variant); a step of one side is the partner of the step of the same
+    `launch` (its place in the record), `round` and `side` (baseline or variant); a step of one side is the partner of the step of the same
     number of the other. Without training steps the frame is empty.
     """
     import pandas as pd
@@ -26,12 +26,12 @@ def samples_frame(record: BreakdownRecord | ComparisonRecord) -> pd.DataFrame:
     if isinstance(record, BreakdownRecord):
         return pd.DataFrame(_rows(record.training), columns=columns)
     rows = [
-        (record.contestants[launch.contestant].name, launch.round, side, *row)
-        for launch in record.launches
+        (record.contestants[launch.contestant].name, number, launch.round, side, *row)
+        for number, launch in enumerate(record.launches)
         for side, measured in (("baseline", launch.baseline), ("variant", launch.variant))
         for row in _rows(measured.training)
     ]
-    return pd.DataFrame(rows, columns=["variant", "launch", "side", *columns])
+    return pd.DataFrame(rows, columns=["variant", "launch", "round", "side", *columns])
 
 
 def _rows(training: Training | None) -> list[tuple[str, str, int, float | None, float]]:

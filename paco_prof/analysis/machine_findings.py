@@ -14,12 +14,14 @@ __all__ = [
     "OthersOnAccelerator",
     "Oversubscribed",
     "SlowGovernor",
+    "Stolen",
     "Throttled",
     "WaitingIsBusy",
     "find_about_the_machine",
 ]
 
 WAITING_CORES = 0.10
+STOLEN_CORES = 0.10
 CLOCK_CHANGE = 0.10
 
 
@@ -48,6 +50,13 @@ class ClockMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Stolen:
+    """The hypervisor gave cores of ours to others."""
+
+    cores: float
+
+
+@dataclass(frozen=True, slots=True)
 class SlowGovernor:
     """The kernel's policy for the cores' clocks is one that saves power."""
 
@@ -70,7 +79,7 @@ class Oversubscribed:
 
 
 MachineFinding = (
-    BusyMachine | WaitingIsBusy | Throttled | ClockMoved | SlowGovernor | OthersOnAccelerator | Oversubscribed
+    BusyMachine | Stolen | WaitingIsBusy | Throttled | ClockMoved | SlowGovernor | OthersOnAccelerator | Oversubscribed
 )
 
 
@@ -84,6 +93,9 @@ def find_about_the_machine(record: ComparisonRecord) -> Iterator[MachineFinding]
         busy = max((state.other_busy_cores or 0.0 for state in states), default=0.0)
         if busy > BUSY_CORES:
             yield BusyMachine(busy, environment.cores)
+    stolen = max((state.stolen_cores or 0.0 for state in states), default=0.0)
+    if stolen > STOLEN_CORES:
+        yield Stolen(stolen)
     waiting = max((state.waiting_cores or 0.0 for state in states), default=0.0)
     if waiting > WAITING_CORES:
         yield WaitingIsBusy(waiting)

@@ -96,11 +96,13 @@ def ablate(
     design = next((name for name in MODES if name == mode), None)
     if design is None:
         raise UsageError(f"--mode {mode!r} is unknown.", f"Use {', '.join(MODES)}.")
+    from paco_prof.variants.catalogue import TOGGLES
     from paco_prof.variants.contestants import Field, ablated
 
-    named = (
-        None if toggles is None or toggles == "all" else [name.strip() for name in toggles.split(",") if name.strip()]
-    )
+    named = None if toggles is None else [name.strip() for name in toggles.split(",") if name.strip()]
+    if named == ["all"]:
+        # One at a time that is the default, which leaves out what changes nothing.
+        named = None if design == "one-at-a-time" else [toggle.name for toggle in TOGGLES]
     choices = Choices(
         explicit=chosen(
             batch_size=batch_size,
@@ -111,7 +113,7 @@ def ablate(
             window=window,
             dim=dim,
         ),
-        overrides=settings or [],
+        overrides=tuple(settings or ()),
         device=device,
         epoch=epoch,
         seed=seed,

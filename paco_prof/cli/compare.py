@@ -101,7 +101,7 @@ def compare(
             window=window,
             dim=dim,
         ),
-        overrides=settings or [],
+        overrides=tuple(settings or ()),
         device=device,
         epoch=epoch,
         seed=seed,

@@ -90,7 +90,7 @@ def compare_or_resume(
     outcome = _measured(record, outputs, silent=quiet or no_progress)
     if outcome.error is None:
         _refuse_what_nobody_can_do(outcome)
-    if not outcome.record.launches:
+    if not any(launch.is_complete for launch in outcome.record.launches):
         # There is nothing to draw.
         outputs = replace(outputs, plot=None)
     is_saved = not isinstance(outcome.error, PacoProfError)
@@ -180,7 +180,7 @@ def _exit_code(outcome: ComparisonOutcome) -> int:
     if lost:
         name = record.contestants[0 if lost[-1].of_baseline else lost[-1].contestant].name
         others = f" ({len(lost)} failures in all)" if len(lost) > 1 else ""
-        raise MeasurementError(f"{name}: {lost[-1].kind}: {lost[-1].detail}{others}.")
+        raise MeasurementError(f"{name}: {lost[-1].kind}: {lost[-1].detail.rstrip('.')}{others}.")
     return ExitCode.DONE
 
 

@@ -30,18 +30,19 @@ def comparison_document(record: ComparisonRecord) -> Document:
     view = comparison_view(record)
     blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
     blocks += [Heading("Speed"), _speed_table(view), Paragraph(_speed_notes(view))]
-    if any(variant.fidelity for variant in (view.baseline, *view.variants)):
-        blocks += [Heading("What it changes"), _fidelity_table(view), Paragraph(FIDELITY)]
+    blocks += [Heading("What it changes"), _fidelity_table(view), Paragraph(FIDELITY)]
     blocks += _ablation_blocks(record, view)
+    reference = view.baseline.contestant.variant.name == "baseline"
     claimed = [variant for variant in view.variants if variant.expectation is not None]
     if claimed:
         blocks += [Heading("What the analysis expects"), _claims_table(claimed), Paragraph(OUTCOMES)]
+        blocks += [] if reference else [Paragraph(OF_THE_REFERENCE)]
     for variant in _with_stages(view):
         blocks += [Heading(f"Before and after: {variant.name}"), _stage_table(view, variant), Paragraph(STAGES)]
     found = find_in_comparison(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(comparison_sentence(finding) for finding in found))]
-    blocks += [Heading("How it was measured"), Paragraph(_method(record))]
+    blocks += [Heading("How it was measured"), Paragraph(_method(record, view))]
     return Document(f"{_title(record)}: {comparison_subject(record)}", tuple(blocks))
 
 
@@ -120,6 +121,7 @@ OUTCOMES = (
     "short: all of it is; exceeds: all of it is above; not distinguishable: it holds the least that is expected; "
     f"{units.MISSING}: the words hold no figure, or nothing was measured."
 )
+OF_THE_REFERENCE = "The analysis expects this of the reference; the baseline here is another one."
 STAGES = "All phases together, typical steps; speed-ups over launches, all stages of a variant judged together (Holm)."
 
 
@@ -279,21 +281,22 @@ def _stage_row(change: StageChange) -> Row:
     return Row(cells, change.depth)
 
 
-def _method(record: ComparisonRecord) -> str:
-    complete = [launch for launch in record.launches if launch.is_complete]
+def _method(record: ComparisonRecord, view: ComparisonView) -> str:
+    judged = [launch for variant in view.variants for launch in record.launches_of(variant.place)]
     plan = record.plan
-    turns = (
-        "one side after the other, in random order"
-        if plan.sequential
-        else "each with its baseline, steps taken in turns, in random order within a pair"
-    )
+    if plan.sequential:
+        turns = "one side after the other, in random order"
+        number = "the difference between the medians of the logarithms of its steps"
+    else:
+        turns = f"each with its baseline, steps taken in turns, in random order within a pair{_pairs(judged)}"
+        number = "the median of the log ratios of its pairs"
     seconds = "" if record.measuring_seconds is None else f" It took {units.duration(record.measuring_seconds)}."
     return (
-        f"Every variant lives in a process of its own. {units.count(len(complete))} of "
-        f"{units.count(plan.launches * (len(record.contestants) - 1))} planned launches of fresh processes were "
-        f"complete, {turns}{_pairs(complete)}. A launch is one number, the median of the log ratios of its pairs; up "
-        "to seven launches are judged by Student's t over launches, eight or more by the exact signed-rank test with "
-        f"the Hodges-Lehmann estimate. A difference is claimed at {_level()}, two-sided.{seconds}"
+        f"Every variant lives in a process of its own. {units.count(len(judged))} of "
+        f"{units.count(plan.launches * len(view.variants))} planned launches of fresh processes are judged, {turns}. "
+        f"A launch is one number, {number}; up to seven launches are judged by Student's t over launches, eight or more "
+        "by the exact signed-rank test with the Hodges-Lehmann estimate. A difference is claimed at "
+        f"{_level()}, two-sided.{seconds}"
     )
 
 

@@ -53,6 +53,7 @@ def comparison_sentence(finding: c.ComparisonFinding) -> str:
             | m.Throttled()
             | m.ClockMoved()
             | m.SlowGovernor()
+            | m.Stolen()
             | m.OthersOnAccelerator()
             | m.Oversubscribed()
         ):
@@ -91,11 +92,17 @@ def _about_the_run(
                 "difference; only the launches' random order works against it."
             )
         case c.NotCompared(detail):
-            return f"Loss and gradient could not be compared with a float64 reference: {detail}."
+            return f"Loss and gradient could not be compared with a float64 reference: {_ended(detail)}"
 
 
 def _machine_sentence(
-    finding: m.WaitingIsBusy | m.Throttled | m.ClockMoved | m.SlowGovernor | m.OthersOnAccelerator | m.Oversubscribed,
+    finding: m.WaitingIsBusy
+    | m.Throttled
+    | m.ClockMoved
+    | m.SlowGovernor
+    | m.Stolen
+    | m.OthersOnAccelerator
+    | m.Oversubscribed,
 ) -> str:
     match finding:
         case m.WaitingIsBusy(cores):
@@ -111,6 +118,8 @@ def _machine_sentence(
             return f"The {of}'s clock moved between {low:,.0f} and {high:,.0f} MHz within a launch."
         case m.SlowGovernor(governor):
             return f"The cores' clocks follow the policy {governor}, which saves power; performance is steadier."
+        case m.Stolen(cores):
+            return f"The hypervisor gave {cores:.1f} of this machine's cores to others while steps were measured."
         case m.OthersOnAccelerator(num_processes):
             return (
                 f"{_plural(num_processes, 'other process', 'other processes')} computed on the accelerator; the "
@@ -129,8 +138,7 @@ def _ended_early(finding: c.ComparisonEndedEarly) -> str:
 def _unfinished(finding: c.Unfinished) -> str:
     failure = finding.failure
     if failure.kind == "not applicable":
-        end = "" if failure.detail.endswith(".") else "."
-        return f"{finding.name} cannot be measured here: {failure.detail}{end} {failure.hint}".strip()
+        return f"{finding.name} cannot be measured here: {_ended(failure.detail)} {failure.hint}".strip()
     who = f"The baseline's process beside {finding.name}" if failure.of_baseline else f"{finding.name}'s process"
     how = {
         "out of memory": "ran out of memory",
@@ -142,9 +150,8 @@ def _unfinished(finding: c.Unfinished) -> str:
     advice = failure.hint
     if failure.kind == "out of memory":
         advice = "--retry-smaller halves the batch of both sides, --sequential holds one side in memory at a time."
-    end = "" if failure.detail.endswith(".") else "."
     when = f"at its {failure.during} in launch {failure.round + 1}"
-    return f"{who} {how} {when}: {failure.detail}{peak}{end} {advice}".replace(".;", ";").strip()
+    return f"{who} {how} {when}: {_ended(failure.detail.rstrip('.') + peak)} {advice}".strip()
 
 
 def _not_established(finding: c.NotEstablished) -> str:
@@ -188,3 +195,8 @@ def _against_itself(finding: c.AgainstItself) -> str:
 
 def _plural(number: int, one: str, many: str) -> str:
     return f"{units.count(number)} {one if number == 1 else many}"
+
+
+def _ended(text: str) -> str:
+    """With one full stop."""
+    return text if text.endswith(".") else f"{text}."

@@ -45,7 +45,7 @@ class Field:
         Raises:
             UsageError: an unknown variant, or one that undoes an explicit setting.
         """
-        together = "+".join(variants) or BASELINE
+        together = "+".join(variants) if variants else BASELINE
         planned = plan_variant(self.base, together, {}, self.own)
         undone = undone_choice(together, planned.workload, self.base, self.explicit)
         if undone is not None:
@@ -78,14 +78,19 @@ def compared(field: Field, names: Sequence[str]) -> tuple[Contestant, ...]:
         raise UsageError(
             f"{twice!r} stands there twice.", f"Only paco-prof compare {twice} {twice}, A against A, says something."
         )
-    return tuple(field.contestant([name]) for name in names)
+    contestants = tuple(field.contestant([name]) for name in names)
+    if names[0] == BASELINE and twice is None:
+        return contestants
+    # The analysis expects what it expects beside the reference.
+    return tuple(contestant.model_copy(update={"claim": None}) for contestant in contestants)
 
 
 def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | None) -> tuple[Contestant, ...]:
     """The contestants of an ablation, the one that all are held against first.
 
     one-at-a-time: the base with each toggle alone, and with all of them where they do not exclude each other.
-    leave-one-out: all toggles together, and the same without each of them. Without toggles it takes `exact` apart.
+    leave-one-out: all toggles together, and the same without each of them. Without toggles it takes the base apart, or
+        `exact` where that is the baseline.
     cumulative: one toggle more each time; without toggles the phases of the analysis's checklist.
     factorial: every subset of the toggles.
 
@@ -100,7 +105,10 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
     find_variant(base, field.own)
     start = [] if base == BASELINE else [base]
     if design == "leave-one-out" and toggles is None:
-        start, toggles = [], find_variant("exact").parts
+        whole = "exact" if base == BASELINE else base
+        start, toggles = [], find_variant(whole, field.own).parts
+        if not toggles:
+            raise UsageError(f"{whole} is one toggle, and cannot be taken apart.", "Name toggles with --toggles A,B.")
     chosen = _effective(field, start, design, toggles)
     if design == "one-at-a-time":
         return _one_at_a_time(field, start, chosen, together=toggles is not None)
@@ -112,17 +120,19 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
 
 def _effective(field: Field, start: list[str], design: Design, toggles: Sequence[str] | None) -> list[str]:
     """The toggles to ablate; of the design's own those that change something."""
-    base = field.contestant(start).workload
     names = list(_default_toggles(design) if toggles is None else toggles)
     if not names:
         raise UsageError("The list of toggles is empty.", "Name some, or say --toggles all.")
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise UsageError(f"Toggle {twice!r} stands there twice.", "Name it once.")
-    idle = [name for name in names if not changed_settings(field.contestant([*start, name]).workload, base)]
-    if toggles is not None and idle and design != "leave-one-out":
+    if toggles is None:
+        # Nobody has asked for a default toggle by name, so one that an option excludes is left out.
+        names = [name for name in names if not _is_excluded(field, [*start, name])]
+    idle = [name for name in names if _is_idle(field, start, design, names, name)]
+    if toggles is not None and idle:
         raise UsageError(f"{idle[0]} changes nothing of {'+'.join(start) or BASELINE}.", "Leave it away.")
-    chosen = [name for name in names if toggles is not None or name not in idle]
+    chosen = [name for name in names if name not in idle]
     least = {"leave-one-out": 2, "factorial": 2}.get(design, 1)
     if len(chosen) < least:
         raise UsageError(f"A {design} ablation needs {least} toggles or more.", "Name them with --toggles A,B.")
@@ -131,6 +141,20 @@ def _effective(field: Field, start: list[str], design: Design, toggles: Sequence
             f"{len(chosen)} toggles have {2 ** len(chosen) - 1} combinations.", f"Name at most {MAX_FACTORS}."
         )
     return chosen
+
+
+def _is_excluded(field: Field, variants: Sequence[str]) -> bool:
+    together = "+".join(variants)
+    changed = plan_variant(field.base, together, {}, field.own).workload
+    return undone_choice(together, changed, field.base, field.explicit) is not None
+
+
+def _is_idle(field: Field, start: list[str], design: Design, names: Sequence[str], name: str) -> bool:
+    """Whether a toggle makes no difference: to the base, or, where it is to be left out, to all of them."""
+    with_it, without = [*start, name], start
+    if design == "leave-one-out":
+        with_it, without = [*start, *names], [*start, *(other for other in names if other != name)]
+    return not changed_settings(field.contestant(with_it).workload, field.contestant(without).workload)
 
 
 def _default_toggles(design: Design) -> Sequence[str]:
@@ -144,7 +168,7 @@ def _default_toggles(design: Design) -> Sequence[str]:
 def _check_together(field: Field, design: Design, names: Sequence[str]) -> None:
     """Phases are made to supersede each other; any other two must not set one thing to two values."""
     clash = _clash(field, names)
-    if clash is not None and tuple(names) != PHASES:
+    if clash is not None:
         one, other, setting = clash
         raise UsageError(
             f"{one} and {other} both set {setting}, so a {design} ablation cannot have them together.",
@@ -155,6 +179,8 @@ def _check_together(field: Field, design: Design, names: Sequence[str]) -> None:
 def _clash(field: Field, names: Sequence[str]) -> tuple[str, str, str] | None:
     """Two of the variants that set one setting to two values, and the setting."""
     for one, other in combinations(names, 2):
+        if one in PHASES and other in PHASES:
+            continue
         mine, theirs = (find_variant(name, field.own).settings for name in (one, other))
         for setting in sorted(mine.keys() & theirs.keys()):
             if mine[setting] != theirs[setting]:
@@ -185,15 +211,17 @@ def _cumulative(field: Field, start: list[str], names: list[str]) -> tuple[Conte
     contestants = [field.contestant(start)]
     for count, name in enumerate(names, 1):
         # A phase holds those before it.
-        added = [name] if name in PHASES else names[:count]
-        own_claim = find_variant(name, field.own).claim
-        claims: dict[str, SpeedupClaim | None] = (
-            {"claim": own_claim, "step_claim": PHASE_CLAIMS[name]}
-            if name in PHASES
-            else {"claim": own_claim if count == 1 else None, "step_claim": own_claim}
-        )
-        title = name if name in PHASES else f"+ {name}"
-        contestant = field.contestant([*start, *added], title, names[:count])
+        latest = [phase for phase in names[:count] if phase in PHASES][-1:]
+        added = [other for other in names[:count] if other not in PHASES or other in latest]
+        claim = find_variant(name, field.own).claim
+        contestant = field.contestant([*start, *added], name if name in PHASES else f"+ {name}", names[:count])
+        # What is expected of a phase by itself stands beside what is expected of all up to it; the latter, like what is
+        # expected of any single change, is meant beside the reference.
+        is_first = count == 1 or tuple(names[:count]) == PHASES[:count]
+        claims: dict[str, SpeedupClaim | None] = {
+            "claim": claim if is_first and not start else None,
+            "step_claim": PHASE_CLAIMS.get(name, claim),
+        }
         contestants.append(contestant.model_copy(update=claims))
     return tuple(contestants)
 
