@@ -17,8 +17,8 @@ def samples_frame(record: BreakdownRecord | ComparisonRecord) -> pd.DataFrame:
 
     Columns: `stage` (its path), `phase`, `step` (from 0), `seconds` (own time, on the device's clock where there is
     one, children excluded), `host_seconds`. Those of a comparison begin with `variant` (the contestant's name),
-    `launch` (its place in the record), `round` and `side` (baseline or variant); a step of one side is the partner of the step of the same
-    number of the other. Without training steps the frame is empty.
+    `launch` (its place in the record), `round` and `side` (baseline or variant); a step of one side is the partner of
+    the step of the same number of the other. Without training steps the frame is empty.
     """
     import pandas as pd
 

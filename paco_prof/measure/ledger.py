@@ -39,6 +39,7 @@ class Ledger:
         self._start = now()
         self._seconds_before = record.measuring_seconds or 0.0
         self._given_up: set[int] = set()
+        self._failed_before = {failure.contestant for failure in record.failures}
 
     @property
     def places(self) -> range:
@@ -68,15 +69,14 @@ class Ledger:
 
     def add_launch(self, launch: Launch) -> None:
         """A launch is over, complete or not."""
+        if launch.is_complete:
+            self._forget_earlier_failures(launch.contestant)
         self.update(launches=(*self.record.launches, launch))
 
     def add_failure(self, failure: Failure) -> None:
         """A process has failed."""
+        self._forget_earlier_failures(failure.contestant)
         self.update(failures=(*self.record.failures, failure))
-
-    def forget_failures(self, place: int) -> None:
-        """What a contestant is tried again for."""
-        self._change(failures=tuple(failure for failure in self.record.failures if failure.contestant != place))
 
     def add_note(self, note: Note) -> None:
         """Something that a reader has to know."""
@@ -96,6 +96,12 @@ class Ledger:
             self.unwritten = None
         except PacoProfError as error:
             self.unwritten = error
+
+    def _forget_earlier_failures(self, place: int) -> None:
+        """What had failed before the comparison was resumed has been tried again."""
+        if place in self._failed_before:
+            self._failed_before.discard(place)
+            self._change(failures=tuple(failure for failure in self.record.failures if failure.contestant != place))
 
     def _change(self, **changes: Any) -> None:
         seconds = self._seconds_before + self._now() - self._start

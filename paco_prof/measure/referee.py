@@ -82,8 +82,8 @@ class Referee:
         self._accelerator_uuid: str | None = None
         self._launch_seconds: list[float] = []
         self._least_seconds: dict[int, float] = {}
-        # Whose launches this run has tried to take, and how many it left away for want of time.
-        self._tried: set[int] = set()
+        # Whether a launch was tried, and which were left away for want of time.
+        self._has_begun = False
         self._skipped: set[tuple[int, int]] = set()
 
     def run(self) -> ComparisonOutcome:
@@ -127,16 +127,14 @@ class Referee:
         return len(self._ledger.record.launches) > before
 
     def _is_time_for(self, place: int) -> bool:
-        if self._deadline is None or not self._tried:
+        if self._deadline is None or not self._has_begun:
             return True
         known = [self._least_seconds[place]] if place in self._least_seconds else [*self._least_seconds.values()]
         return self._now() + max(known, default=0.0) <= self._deadline
 
     def _take_launch(self, place: int, number: int) -> None:
         """Take a launch, at a smaller batch where memory runs out and that was asked for."""
-        if place not in self._tried:
-            self._ledger.forget_failures(place)
-        self._tried.add(place)
+        self._has_begun = True
         while True:
             self._progress.begin(self._title(place, number))
             start = self._now()

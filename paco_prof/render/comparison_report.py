@@ -294,7 +294,7 @@ def _method(record: ComparisonRecord, view: ComparisonView) -> str:
     return (
         f"Every variant lives in a process of its own. {units.count(len(judged))} of "
         f"{units.count(plan.launches * len(view.variants))} planned launches of fresh processes are judged, {turns}. "
-        f"A launch is one number, {number}; up to seven launches are judged by Student's t over launches, eight or more "
+        f"A launch is one number, {number}; up to seven are judged by Student's t over launches, eight or more "
         "by the exact signed-rank test with the Hodges-Lehmann estimate. A difference is claimed at "
         f"{_level()}, two-sided.{seconds}"
     )

@@ -90,7 +90,7 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
 
     one-at-a-time: the base with each toggle alone, and with all of them where they do not exclude each other.
     leave-one-out: all toggles together, and the same without each of them. Without toggles it takes the base apart, or
-        `exact` where that is the baseline.
+        `exact` where the base is none that has parts.
     cumulative: one toggle more each time; without toggles the phases of the analysis's checklist.
     factorial: every subset of the toggles.
 
@@ -105,10 +105,8 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
     find_variant(base, field.own)
     start = [] if base == BASELINE else [base]
     if design == "leave-one-out" and toggles is None:
-        whole = "exact" if base == BASELINE else base
-        start, toggles = [], find_variant(whole, field.own).parts
-        if not toggles:
-            raise UsageError(f"{whole} is one toggle, and cannot be taken apart.", "Name toggles with --toggles A,B.")
+        parts = find_variant(base, field.own).parts
+        start, toggles = ([], parts) if parts else (start, find_variant("exact").parts)
     chosen = _effective(field, start, design, toggles)
     if design == "one-at-a-time":
         return _one_at_a_time(field, start, chosen, together=toggles is not None)

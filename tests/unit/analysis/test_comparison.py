@@ -81,9 +81,6 @@ def test_the_speedup_of_another_batch_is_per_sample() -> None:
     assert comparison_view(found).baseline.samples_per_second == pytest.approx(8 / 1.0)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison.py:258: a stage's speed-up is per step, beside the step's, which is per sample"
-)
 def test_stages_of_another_batch_are_per_sample_as_the_step_is() -> None:
     found = record(launch(0, side(STEP), side(HALF)), contestants=batches(8, 4))
     variant = only(found)
@@ -124,9 +121,6 @@ def test_where_all_are_halved_the_baseline_has_their_batch() -> None:
     assert (baseline.batch_size, baseline.samples_per_second) == (4, pytest.approx(8))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison.py:160-162: the baseline's steps of batch 4 and 2 are taken together"
-)
 def test_steps_of_two_batches_are_never_one_baseline() -> None:
     quarter = side(STEP, (0.25,) * NUM)
     found = record(

@@ -184,7 +184,6 @@ def test_the_machine_comes_last() -> None:
     assert found(busy)[-1] == BusyMachine(1.9, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="comparison_findings.py:156: counts launches that were cut off too")
 def test_a_comparison_rests_on_complete_launches() -> None:
     last = BUILT.launches[-1]
     training = last.variant.training.model_copy(update={"stop_reason": "interrupted"})

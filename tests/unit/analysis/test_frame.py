@@ -57,9 +57,6 @@ def test_a_comparison_without_a_launch_is_an_empty_frame_with_the_same_columns()
     assert list(frame.columns) == list(samples_frame(comparison_record(launches=1)).columns)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="frame.py:28-34: a launch cut off, or at another batch, is not told from the next"
-)
 def test_a_row_is_of_one_launch_only() -> None:
     record = comparison_record(launches=1)
     again = tuple(launch.model_copy(update={"halvings": 1}) for launch in record.launches)

@@ -96,6 +96,5 @@ def test_more_threads_than_cores_are_too_many_on_a_cpu_only() -> None:
     assert found(environment=GPU.model_copy(update={"threads": 32})) == []
 
 
-@pytest.mark.xfail(strict=True, reason="machine_findings.py:77-97: cores that the hypervisor took are never mentioned")
 def test_cores_that_the_hypervisor_took_are_suspicious() -> None:
     assert found(MachineState(stolen_cores=1.5))

@@ -83,7 +83,6 @@ def test_all_toggles_are_all_of_the_catalogue(stand: Stand) -> None:
     assert len(stand.names) == 1 + len(TOGGLES)
 
 
-@pytest.mark.xfail(strict=True, reason="cli/ablate.py:102: all is the mode's own default, and not all toggles")
 @pytest.mark.parametrize("mode", ["leave-one-out", "cumulative", "factorial"])
 def test_all_toggles_are_all_or_refused_in_every_mode(stand: Stand, mode: str) -> None:
     code = run(["ablate", "--toggles", "all", "--mode", mode, "--quiet"])
@@ -99,7 +98,6 @@ def test_options_reach_the_plan_and_the_contestants(stand: Stand) -> None:
     assert {contestant.workload.batch_size for contestant in stand.asked[0].contestants} == {2}
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:117: a toggle that nobody named undoes the option: exit 2")
 @pytest.mark.parametrize("options", ["--image-size 96", "--backbone resnet18", "-d 48", "-r 7"])
 def test_the_default_toggles_go_with_every_baseline(stand: Stand, options: str) -> None:
     assert run(["ablate", *options.split(), "--quiet"]) == 0
@@ -149,7 +147,6 @@ def test_an_ablation_that_goes_on_knows_what_it_is_about(
     assert stand.asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="cli/ablate.py: overrides is [] and not (): --resume is always refused")
 def test_an_ablation_goes_on_where_it_stopped(stand: Stand, tmp_path: Path) -> None:
     plan = ComparisonPlan(launches=5)
     record = ablation_record("factorial", tool_version=__version__, status="interrupted", plan=plan)

@@ -203,9 +203,6 @@ def test_interrupted_before_the_first_launch_there_is_nothing_to_draw(stand: Sta
     assert run(["compare", "baseline", "exact", "--quiet", "--plot", "a.svg"]) == 130
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cli/comparison.py:84: launches that were all cut off are no picture: 2, not 130"
-)
 def test_interrupted_in_the_first_launch_there_is_nothing_to_draw_either(stand: Stand) -> None:
     whole = comparison_record(launches=1)
     first = whole.launches[0]
@@ -256,7 +253,6 @@ def test_an_error_of_the_run_is_shown_after_what_there_is(stand: Stand, capsys: 
     assert captured.err == "paco-prof: The record's launches are of another machine.\n"
 
 
-@pytest.mark.xfail(strict=True, reason="cli/comparison.py:173: two full stops where the detail ends in one")
 def test_a_failures_full_stop_is_not_doubled(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
     stand.result = lambda _: comparison_record(launches=1, failures=(failed("raised", detail="It failed."),))
     run(["compare", "baseline", "exact", "--quiet"])
@@ -265,12 +261,7 @@ def test_a_failures_full_stop_is_not_doubled(stand: Stand, capsys: pytest.Captur
 
 # --resume
 
-no_resume = pytest.mark.xfail(
-    strict=True, reason="cli/compare.py: overrides is [] and not (): --resume is always refused"
-)
 
-
-@no_resume
 def test_a_comparison_goes_on_into_its_own_file(stand: Stand, tmp_path: Path) -> None:
     before = kept(tmp_path / "run.json", status="interrupted", launches=1, plan=ComparisonPlan(launches=3))
     assert run(["compare", "--resume", "run.json", "--quiet"]) == 0
@@ -280,7 +271,6 @@ def test_a_comparison_goes_on_into_its_own_file(stand: Stand, tmp_path: Path) ->
     assert read_comparison(tmp_path / "run.json") == comparison_record(launches=1)
 
 
-@no_resume
 def test_a_comparison_goes_on_into_another_file_where_that_is_named(stand: Stand, tmp_path: Path) -> None:
     kept(tmp_path / "run.json", status="interrupted", launches=1, plan=ComparisonPlan(launches=3))
     before = (tmp_path / "run.json").read_bytes()
@@ -289,7 +279,6 @@ def test_a_comparison_goes_on_into_another_file_where_that_is_named(stand: Stand
     assert (tmp_path / "new.json").exists()
 
 
-@no_resume
 def test_what_may_change_is_changed(stand: Stand, tmp_path: Path) -> None:
     kept(tmp_path / "run.json")
     options = "--launches 9 --max-minutes 2 --timeout 5 --retry-smaller --quiet"
@@ -306,15 +295,15 @@ def test_what_may_change_is_changed(stand: Stand, tmp_path: Path) -> None:
         ("--batch-size 4", "--batch-size"),
         ("-K 3", "--parts"),
         ("--set d=4", "--set"),
-        pytest.param("--pairs 4", "--pairs", marks=no_resume),
-        pytest.param("--seed 3", "--seed", marks=no_resume),
-        pytest.param("--device cpu", "--device", marks=no_resume),
-        pytest.param("--sequential", "--sequential", marks=no_resume),
-        pytest.param("--threads 2", "--threads", marks=no_resume),
-        pytest.param("--epoch 4", "--epoch", marks=no_resume),
-        pytest.param("--no-fidelity", "--no-fidelity", marks=no_resume),
-        pytest.param("--launches 1", "fewer", marks=no_resume),
-        pytest.param("", "All that was planned", marks=no_resume),
+        ("--pairs 4", "--pairs"),
+        ("--seed 3", "--seed"),
+        ("--device cpu", "--device"),
+        ("--sequential", "--sequential"),
+        ("--threads 2", "--threads"),
+        ("--epoch 4", "--epoch"),
+        ("--no-fidelity", "--no-fidelity"),
+        ("--launches 1", "fewer"),
+        ("", "All that was planned"),
     ],
 )
 def test_what_may_not_change_is_refused(
@@ -332,7 +321,6 @@ def test_what_may_not_change_is_refused(
     assert stand.asked == []
 
 
-@no_resume
 def test_another_versions_record_is_not_gone_on_with(
     stand: Stand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

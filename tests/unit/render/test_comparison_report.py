@@ -125,7 +125,6 @@ def test_kind_and_fidelity_stand_side_by_side() -> None:
     assert shown["optimized"][-1] == "confirmed"
 
 
-@pytest.mark.xfail(strict=True, reason="comparison_report.py:33: without fidelity no table tells a variant's kind")
 def test_the_kind_is_told_where_no_fidelity_was_measured() -> None:
     record = comparison_record(plan=ComparisonPlan(fidelity=False))
     contestants = tuple(x.model_copy(update={"fidelity": None}) for x in record.contestants)
@@ -208,9 +207,6 @@ def test_a_plan_that_was_not_fulfilled_says_so() -> None:
     assert "2 of 6 planned launches" in prose(comparison_document(comparison_record(launches=1, plan=ComparisonPlan())))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison_report.py:286: 8 of 6 planned launches, where some were halved later"
-)
 def test_there_are_never_more_launches_than_planned() -> None:
     record = comparison_record()
     before = tuple(x.model_copy(update={"halvings": 1}) for x in record.launches if x.contestant == 2)
@@ -219,9 +215,6 @@ def test_there_are_never_more_launches_than_planned() -> None:
     assert int(taken) <= int(planned)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison_report.py:285-297: sequential launches have no pairs to take ratios of"
-)
 def test_a_sequential_comparison_speaks_of_no_pairs() -> None:
     text = prose(comparison_document(comparison_record(plan=ComparisonPlan(sequential=True))))
     assert "log ratios of its pairs" not in text

@@ -96,15 +96,11 @@ def test_what_cannot_be_done_ends_in_a_full_stop() -> None:
     assert comparison_sentence(c.Unfinished("mine", failure(kind="not applicable"), lost=True)).endswith(".")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison_text.py:144-146: no full stop after the peak where the detail had one"
-)
 def test_a_detail_with_a_full_stop_leaves_one_behind_its_peak() -> None:
     finding = c.Unfinished("mine", failure(kind="out of memory", detail="Tried 2 GB.", peak_bytes=10**9), lost=True)
     assert "1.00 GB. --retry-smaller" in comparison_sentence(finding)
 
 
-@pytest.mark.xfail(strict=True, reason="comparison_text.py:94: two full stops where the detail ends in one")
 def test_a_detail_with_a_full_stop_gets_no_second_one() -> None:
     assert not comparison_sentence(c.NotCompared("mine: It failed.")).endswith("..")
 

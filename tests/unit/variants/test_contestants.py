@@ -63,16 +63,11 @@ def test_the_analysiss_claims_stand_beside_the_baseline() -> None:
     assert [(claim.low, claim.high) for claim in found if claim] == [(1.9, 1.9), (1.7, 2.2), (1.5, 1.7)]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="contestants.py:59,75: the analysis's claims are of a change beside the baseline, not beside exact",
-)
 @pytest.mark.parametrize("pair", [("phase1", "phase2"), ("exact", "optimized"), ("fastest", "fused-loss")])
 def test_beside_another_variant_the_analysis_claims_nothing(pair: tuple[str, str]) -> None:
     assert compared(FIELD, pair)[1].claim is None
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:59,75: A/A is held against the claim of 1.9x, and falls short")
 def test_a_variant_against_itself_claims_nothing() -> None:
     assert compared(FIELD, ["optimized", "optimized"])[1].claim is None
 
@@ -93,11 +88,8 @@ def test_the_same_variant_twice_is_a_comparison_with_itself() -> None:
         (["baseline", "optimised"], "optimized"),
         (["baseline", "fused-los"], "fused-loss"),
         (["baseline", "qqqq"], "paco-prof variants"),
-        pytest.param(
-            ["baseline", ""],
-            "There is no variant ''",
-            marks=pytest.mark.xfail(strict=True, reason="contestants.py:48: an empty name is taken for the baseline"),
-        ),
+        ["baseline", ""],
+        "There is no variant ''",
         (["baseline", "exact+"], "There is no variant ''"),
     ],
 )
@@ -193,10 +185,6 @@ def test_what_the_baseline_already_has_is_no_toggle() -> None:
     assert "d32" not in names(ablated(field, "one-at-a-time", "baseline", None))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="contestants.py:117,120: a default toggle that would undo an option ends the run, though nobody named it",
-)
 @pytest.mark.parametrize(("setting", "value"), [("backbone", "resnet18"), ("image_size", 96), ("dim", 48)])
 def test_a_default_toggle_that_would_undo_an_option_is_left_away(setting: str, value: object) -> None:
     field = Field(with_settings(BASE, {setting: value}), explicit=(setting,))
@@ -238,15 +226,11 @@ def test_leave_one_out_keeps_its_base() -> None:
     assert first.claim is None
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:98: --base is forgotten where leave-one-out has its own toggles")
 def test_leave_one_out_of_its_own_toggles_keeps_its_base_too() -> None:
     whole, *_ = ablated(FIELD, "leave-one-out", "d32", None)
     assert whole.workload.dim == 32
 
 
-@pytest.mark.xfail(
-    strict=True, reason="contestants.py:98,118-120: a toggle that the baseline has already is taken away, which is A/A"
-)
 def test_leaving_out_what_makes_no_difference_is_not_measured() -> None:
     field = Field(with_settings(BASE, {"contrast": "fused"}), explicit=("contrast",))
     whole, *others = ablated(field, "leave-one-out", "baseline", None)
@@ -294,13 +278,11 @@ def test_cumulative_adds_one_toggle_at_a_time() -> None:
     assert [contestant.step_claim for contestant in contestants] == [None, fused, d32, bfloat16]
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:184: a phase after other toggles stands there without them")
 def test_a_phase_after_a_toggle_holds_the_toggle_too() -> None:
     *_, last = ablated(FIELD, "cumulative", "baseline", ["fused-loss", "phase1"])
     assert sets(last)["contrast"] == "fused"
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:149: any two phases clash, though phases supersede each other")
 def test_the_first_two_phases_can_be_walked_alone() -> None:
     contestants = ablated(FIELD, "cumulative", "baseline", ["phase1", "phase2"])
     assert names(contestants) == ["baseline", "phase1", "phase2"]
@@ -373,7 +355,6 @@ def test_a_toggle_that_the_base_has_already_is_refused(design: Design) -> None:
     assert "fused-loss changes nothing of exact" in message
 
 
-@pytest.mark.xfail(strict=True, reason="contestants.py:118: leave-one-out lets a toggle pass that changes nothing")
 def test_leave_one_out_refuses_a_toggle_that_changes_nothing_too() -> None:
     assert "fused-loss" in refusal("leave-one-out", ["d32", "fused-loss"], base="exact")
 
