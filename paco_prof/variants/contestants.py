@@ -104,31 +104,32 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
     """
     find_variant(base, field.own)
     start = [] if base == BASELINE else [base]
-    if design == "leave-one-out" and toggles is None:
+    are_named = toggles is not None
+    if toggles is None and design == "leave-one-out":
         parts = find_variant(base, field.own).parts
         start, toggles = ([], parts) if parts else (start, find_variant("exact").parts)
-    chosen = _effective(field, start, design, toggles)
+    names = list(_default_toggles(design) if toggles is None else toggles)
+    chosen = _effective(field, start, design, names, are_named)
     if design == "one-at-a-time":
-        return _one_at_a_time(field, start, chosen, together=toggles is not None)
+        return _one_at_a_time(field, start, chosen, together=are_named)
     _check_together(field, design, chosen)
     if design == "leave-one-out":
         return _leave_one_out(field, start, chosen)
     return _cumulative(field, start, chosen) if design == "cumulative" else _factorial(field, start, chosen)
 
 
-def _effective(field: Field, start: list[str], design: Design, toggles: Sequence[str] | None) -> list[str]:
-    """The toggles to ablate; of the design's own those that change something."""
-    names = list(_default_toggles(design) if toggles is None else toggles)
+def _effective(field: Field, start: list[str], design: Design, names: list[str], are_named: bool) -> list[str]:
+    """The toggles to ablate; of those that nobody has named, the ones that can be and that change something."""
     if not names:
         raise UsageError("The list of toggles is empty.", "Name some, or say --toggles all.")
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise UsageError(f"Toggle {twice!r} stands there twice.", "Name it once.")
-    if toggles is None:
-        # Nobody has asked for a default toggle by name, so one that an option excludes is left out.
+    if not are_named:
+        # An option that somebody has given counts more.
         names = [name for name in names if not _is_excluded(field, [*start, name])]
     idle = [name for name in names if _is_idle(field, start, design, names, name)]
-    if toggles is not None and idle:
+    if are_named and idle:
         raise UsageError(f"{idle[0]} changes nothing of {'+'.join(start) or BASELINE}.", "Leave it away.")
     chosen = [name for name in names if name not in idle]
     least = {"leave-one-out": 2, "factorial": 2}.get(design, 1)

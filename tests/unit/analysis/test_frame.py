@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from builders import JITTER, cpu_record, gpu_record
 from comparisons import comparison_record, unmeasured_record
 from paco_prof.analysis.frame import samples_frame
