@@ -46,6 +46,11 @@ class Ledger:
         """The places of those that are held against the baseline."""
         return range(1, len(self.record.contestants))
 
+    @property
+    def num_complete(self) -> int:
+        """Complete launches so far."""
+        return sum(1 for launch in self.record.launches if launch.is_complete)
+
     def left(self) -> Iterator[tuple[int, int]]:
         """(place, round) of the launches that are still to be taken, in their order."""
         for number in range(self.record.plan.launches):

@@ -114,7 +114,7 @@ class Referee:
 
     def _take_pass(self, concerns: Callable[[int], bool]) -> bool:
         """Take what is left of every round, of some variants; True where there is a complete launch more for it."""
-        before = sum(1 for _ in self._ledger.left())
+        before = self._ledger.num_complete
         for number in range(self._plan.launches):
             for place in self._ledger.places:
                 if not concerns(place) or not self._ledger.is_left(place, number):
@@ -124,7 +124,7 @@ class Referee:
                 else:
                     self._skipped.add((place, number))
             self._end_round()
-        return sum(1 for _ in self._ledger.left()) < before
+        return self._ledger.num_complete > before
 
     def _is_time_for(self, place: int) -> bool:
         if self._deadline is None or not self._has_begun:

@@ -88,8 +88,7 @@ def test_the_same_variant_twice_is_a_comparison_with_itself() -> None:
         (["baseline", "optimised"], "optimized"),
         (["baseline", "fused-los"], "fused-loss"),
         (["baseline", "qqqq"], "paco-prof variants"),
-        ("baseline", ""),
-        "There is no variant ''",
+        (["baseline", ""], "There is no variant ''"),
         (["baseline", "exact+"], "There is no variant ''"),
     ],
 )
