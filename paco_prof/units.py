@@ -58,7 +58,7 @@ def relative_error(error: float | None) -> str:
     """`3.1e-08`, `31.5`: an error over what it is an error of."""
     if error is None:
         return MISSING
-    return "0" if error == 0 else f"{error:.1e}" if error < 0.995 else _digits(error)
+    return "0" if error == 0 else _digits(error) if 0.995 <= error < 999.5 else f"{error:.1e}"
 
 
 def loss(value: float) -> str:

@@ -308,4 +308,4 @@ def _pairs(launches: Sequence[Launch]) -> str:
 
 
 def _level() -> str:
-    return f"p at most {ALPHA:g}"
+    return f"p at most {ALPHA:g}, and half of that below eight launches"

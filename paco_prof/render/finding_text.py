@@ -124,8 +124,8 @@ def _astray(finding: f.GradientAstray) -> str:
     of = "its own settings without approximation" if finding.own_settings else "the baseline"
     return (
         f"The gradient of {finding.name} is not that of {of}: its cosine with the float64 reference is "
-        f"{units.cosine(finding.gradient_cosine)}, the loss is off by {units.relative_error(finding.loss_error)} of "
-        "it. However fast, it follows another objective; look at the accuracy before you use it."
+        f"{units.cosine(finding.gradient_cosine)}, and the loss is off by {units.relative_error(finding.loss_error)} "
+        "times its value. However fast, it follows another objective; look at the accuracy before you use it."
     )
 
 

@@ -109,10 +109,11 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
         parts = find_variant(base, field.own).parts
         start, toggles = ([], parts) if parts else (start, find_variant("exact").parts)
     names = list(_default_toggles(design) if toggles is None else toggles)
+    if design != "one-at-a-time":
+        _check_together(field, design, names)
     chosen = _effective(field, start, design, names, are_named)
     if design == "one-at-a-time":
         return _one_at_a_time(field, start, chosen, together=are_named)
-    _check_together(field, design, chosen)
     if design == "leave-one-out":
         return _leave_one_out(field, start, chosen)
     return _cumulative(field, start, chosen) if design == "cumulative" else _factorial(field, start, chosen)

@@ -36,12 +36,15 @@ def test_without_training_steps_the_frame_is_empty_with_the_same_columns() -> No
 def test_every_sample_of_a_comparison_is_a_row() -> None:
     record = comparison_record(launches=2)
     frame = samples_frame(record)
-    assert list(frame.columns) == ["variant", "launch", "side", "stage", "phase", "step", "seconds", "host_seconds"]
+    assert list(frame.columns) == [
+        *("variant", "launch", "round", "side"),
+        *("stage", "phase", "step", "seconds", "host_seconds"),
+    ]
     sides = [side.training for launch in record.launches for side in (launch.baseline, launch.variant)]
     assert len(frame) == sum(len(training.stages) * len(JITTER) for training in sides)
     assert set(frame.variant) == {"exact", "optimized"}
     assert set(frame.side) == {"baseline", "variant"}
-    chosen = (frame.variant == "exact") & (frame.launch == 1) & (frame.side == "variant")
+    chosen = (frame.variant == "exact") & (frame["round"] == 1) & (frame.side == "variant")
     pac = frame[chosen & (frame.stage == "loss/pac") & (frame.phase == "forward")]
     (launch,) = [launch for launch in record.launches if (launch.contestant, launch.round) == (1, 1)]
     (samples,) = [s for s in launch.variant.training.stages if (s.path, s.phase) == ("loss/pac", "forward")]

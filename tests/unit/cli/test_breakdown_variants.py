@@ -104,6 +104,6 @@ def test_a_broken_file_of_ones_own_is_one_line(
     (tmp_path / "paco-prof.toml").write_text("[variants.mine]\nset = { d = 0 }\n")
     assert run(["breakdown"]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("paco-prof: paco-prof.toml: variant 'mine': dim=0 ")
+    assert captured.err.startswith("paco-prof: paco-prof.toml, line 2: variant 'mine': dim=0 ")
     assert captured.err.count("\n") == 1
     assert bench.calls == []

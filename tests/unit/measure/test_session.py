@@ -134,11 +134,9 @@ def test_comparing_comes_after_all_that_is_timed_and_only_if_asked_for() -> None
     plan = Plan(warmup=0, steps=1, max_seconds=0.1)
     for asked in (True, False):
         outcome = Session(
-            step,
-            Job.baseline(built),
+            Built(step, Job.baseline(built), HostClock()),
             describe_environment(CPU),
             replace(plan, fidelity=asked),
-            HostClock(),
             Quiet(begun.append),
             lambda record: None,
         ).run()

@@ -66,6 +66,12 @@ EXAMPLES: dict[f.Finding, tuple[str, ...]] = {
         "cosine 0.003000",
         "float64-parts",
     ),
+    f.GradientAstray("mine", 31.48, 8.3, -0.133167, True): (
+        "The gradient of mine is not that of its own settings without approximation",
+        "-0.133167",
+        "31.5",
+    ),
+    f.GradientAstray("mine", 0.2, 1.1, 0.4, False): ("not that of the baseline", "0.400000"),
     f.ContradictedKind("mine", None, 0.5, 0.9, "float64"): ("mine claims to be exact", "off by –", "50.0 %"),
     f.NoFidelity("RuntimeError: out of memory"): ("could not be compared", "RuntimeError: out of memory"),
     f.LeftOut("exact", (("cudnn_benchmark", "cuDNN runs on NVIDIA GPUs, and this is cpu"),)): (
