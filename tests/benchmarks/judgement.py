@@ -34,7 +34,7 @@ def judgement_figures() -> list[Figure]:
     """Resampled comparisons of the committed launches, by our rule and by others."""
     equal, planted = read_series("equal"), read_series("planted")
     figures = []
-    for launches in (3, 5, 8, 12):
+    for launches in (3, 5, 7, 8, 10, 12):
         figures += _of_equals(equal, launches, replay(equal, launches, REPLAYS))
         figures += _of_planted(planted, launches, replay(planted, launches, REPLAYS))
     return figures
