@@ -35,8 +35,8 @@ def judgement_figures() -> list[Figure]:
     equal, planted = read_series("equal"), read_series("planted")
     figures = []
     for launches in (3, 5, 7, 8, 10, 12):
-        figures += _of_equals(equal, launches, replay(equal, launches, REPLAYS))
-        figures += _of_planted(planted, launches, replay(planted, launches, REPLAYS))
+        figures += _of_equals(equal, launches, replay(equal, launches, REPLAYS, with_rivals=True))
+        figures += _of_planted(planted, launches, replay(planted, launches, REPLAYS, with_rivals=True))
     return figures
 
 
