@@ -7,31 +7,24 @@ next round begins with fresh ones.
 from __future__ import annotations
 
 import contextlib
-import math
 import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from paco_prof.errors import UsageError
-from paco_prof.measure.launch import MAX_PAIRS, MIN_PAIRS, LaunchInProgress, Runner
+from paco_prof.measure.launch import MIN_PAIRS, LaunchInProgress, Runner
 from paco_prof.measure.ledger import Ledger
 from paco_prof.measure.machine import MachineMonitor
-from paco_prof.measure.pacing import Budget
 from paco_prof.measure.progress import Progress
+from paco_prof.measure.timetable import Timetable
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Memory, Note, Status
+from paco_prof.records import ComparisonRecord, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]
 
-WARMUP_SHARE = 0.25
-MAX_WARMUP_SECONDS = 60.0
-# A comparison with float64 takes about as long as so many steps of the reference.
-FIDELITY_STEPS = 4.0
 # What fails so fails again.
 LASTING = ("not applicable", "out of memory", "raised")
-# What must be the same for two launches to be of one machine.
-FINGERPRINT = ("system", "processor", "cores", "threads", "accelerator", "driver", "versions", "flags")
 
 
 @dataclass(frozen=True)
@@ -72,18 +65,13 @@ class Referee:
         self._plan = record.plan
         self._launch_worker = launch_worker
         self._progress = progress
-        self._now = now
+        self._time = Timetable(self._plan, now)
         self._monitor = monitor
-        self._start = now()
-        self._deadline = None if self._plan.max_seconds is None else self._start + self._plan.max_seconds
         self._open: list[Runner] = []
         # The baseline's process of this round.
         self._shared: Runner | None = None
         self._accelerator_uuid: str | None = None
-        self._launch_seconds: list[float] = []
-        self._least_seconds: dict[int, float] = {}
-        # Whether a launch was tried, and which were left away for want of time.
-        self._has_begun = False
+        # Launches that were left away for want of time.
         self._skipped: set[tuple[int, int]] = set()
 
     def run(self) -> ComparisonOutcome:
@@ -119,25 +107,18 @@ class Referee:
             for place in self._ledger.places:
                 if not concerns(place) or not self._ledger.is_left(place, number):
                     continue
-                if self._is_time_for(place):
+                if self._time.is_time_for(place):
                     self._take_launch(place, number)
                 else:
                     self._skipped.add((place, number))
             self._end_round()
         return self._ledger.num_complete > before
 
-    def _is_time_for(self, place: int) -> bool:
-        if self._deadline is None or not self._has_begun:
-            return True
-        known = [self._least_seconds[place]] if place in self._least_seconds else [*self._least_seconds.values()]
-        return self._now() + max(known, default=0.0) <= self._deadline
-
     def _take_launch(self, place: int, number: int) -> None:
         """Take a launch, at a smaller batch where memory runs out and that was asked for."""
-        self._has_begun = True
         while True:
             self._progress.begin(self._title(place, number))
-            start = self._now()
+            begun = self._time.now()
             launch = LaunchInProgress(place, number, self._ledger.halvings[place], self._plan.sequential)
             try:
                 take = self._take_sequential if self._plan.sequential else self._take_paired
@@ -148,15 +129,15 @@ class Referee:
                 if not self._go_on_after(failure, launch):
                     return
             finally:
-                self._keep(launch.record(), start)
+                self._keep(launch.record(), begun)
 
     def _title(self, place: int, number: int) -> str:
         smaller = f", batch halved {self._ledger.halvings[place]}x" if self._ledger.halvings[place] else ""
         return f"launch {number + 1}/{self._plan.launches}: {self._ledger.record.contestants[place].name}{smaller}"
 
     def _take_paired(self, launch: LaunchInProgress) -> None:
-        place, begun = launch.contestant, self._now()
-        until = begun + self._share()
+        place, begun = launch.contestant, self._time.now()
+        until = self._time.begin(self._num_left)
         baseline = self._baseline(launch)
         launch.baseline_pid = baseline.worker.pid
         variant = self._runner(place, launch.halvings)
@@ -164,15 +145,15 @@ class Referee:
             self._check(0, baseline.ready(), launch)
             self._check(place, variant.ready(), launch)
             self._refuse_nothing(place, variant)
-            self._warm_up(baseline, until)
-            self._warm_up(variant, until)
-            overhead = self._now() - begun
+            for runner in (baseline, variant):
+                runner.warm_up(self._time.now, self._time.warm_until(until))
+            overhead = self._time.now() - begun
             self._tick()
-            budget = self._budget(until - self._reserve(launch, baseline.longest + variant.longest))
+            budget = self._time.budget(until, launch.round, baseline.longest + variant.longest)
             with self._watching(launch, [baseline, variant]) as monitor:
                 launch.take_pairs(baseline, variant, self._order(launch), budget, monitor.turn, self._tick)
-            pair = (self._now() - begun - overhead) / launch.num_pairs
-            self._least_seconds[place] = overhead + MIN_PAIRS * pair
+            pair = (self._time.now() - begun - overhead) / launch.num_pairs
+            self._time.learn(place, overhead + MIN_PAIRS * pair)
             launch.memories = (baseline.worker.memory(self._plan.timeout), variant.worker.memory(self._plan.timeout))
             self._measure_fidelity(place, variant)
             self._close(variant)
@@ -184,18 +165,18 @@ class Referee:
                 self._close(baseline)
 
     def _take_sequential(self, launch: LaunchInProgress) -> None:
-        begun, share = self._now(), self._share()
+        begun, end = self._time.now(), self._time.begin(self._num_left)
         launch.baseline_first = baseline_first = self._order(launch).random() < 0.5
         memories: dict[bool, Memory] = {}
-        for half, is_baseline in ((0.5, baseline_first), (1.0, not baseline_first)):
+        for until, is_baseline in (((begun + end) / 2, baseline_first), (end, not baseline_first)):
             place = 0 if is_baseline else launch.contestant
             runner = self._runner(place, launch.halvings)
             launch.baseline_pid = runner.worker.pid if is_baseline else None
             try:
                 self._check(place, runner.ready(), launch)
                 self._refuse_nothing(launch.contestant, runner)
-                self._warm_up(runner, begun + half * share)
-                budget = self._budget(begun + half * share - self._reserve(launch, runner.longest))
+                runner.warm_up(self._time.now, self._time.warm_until(until))
+                budget = self._time.budget(until, launch.round, runner.longest)
                 with self._watching(launch, [runner]) as monitor:
                     reason = launch.take_block(runner, is_baseline, budget, monitor.turn, self._tick)
                 memories[is_baseline] = runner.worker.memory(self._plan.timeout)
@@ -205,7 +186,7 @@ class Referee:
                 self._measure_fidelity(place, runner)
             finally:
                 self._close(runner)
-        self._least_seconds[launch.contestant] = self._now() - begun
+        self._time.learn(launch.contestant, self._time.now() - begun)
 
     def _baseline(self, launch: LaunchInProgress) -> Runner:
         """The baseline's process: the round's own where the batch is the whole one."""
@@ -227,14 +208,14 @@ class Referee:
         """Note what a contestant has turned out to be, and that this is the machine of the launches before."""
         self._accelerator_uuid = ready.accelerator_uuid
         if not launch.halvings:
-            self._ledger.replace(place, _built(self._ledger.record.contestants[place], ready.contestant))
+            self._ledger.replace(place, self._ledger.record.contestants[place].as_built(ready.contestant))
         if place != 0:
             return
         known = self._ledger.record.environment
         if known is None or not self._ledger.record.launches:
             self._ledger.update(environment=ready.environment)
             return
-        differing = [name for name in FINGERPRINT if getattr(known, name) != getattr(ready.environment, name)]
+        differing = known.differences(ready.environment)
         if differing:
             raise UsageError(
                 f"The record's launches are of another machine: {', '.join(differing)} differ.",
@@ -250,23 +231,6 @@ class Referee:
                 f"{name} ({reason})" for name, reason in left_out.items()
             )
             raise WorkerError(runner.worker.pid, "not applicable", "start", detail + ".")
-
-    def _share(self) -> float:
-        """Seconds for the launch that begins now: all that are left get the same."""
-        if self._deadline is None:
-            return math.inf
-        return max(0.0, self._deadline - self._now()) / max(1, sum(1 for _ in self._ledger.left()))
-
-    def _reserve(self, launch: LaunchInProgress, step_seconds: float) -> float:
-        """Seconds that comparing with float64 will take of a launch's share."""
-        return FIDELITY_STEPS * step_seconds if self._plan.fidelity and launch.round == 0 else 0.0
-
-    def _warm_up(self, runner: Runner, until: float) -> None:
-        left = min(MAX_WARMUP_SECONDS, WARMUP_SHARE * (until - self._now()))
-        runner.warm_up(self._now, self._now() + left)
-
-    def _budget(self, until: float) -> Budget:
-        return Budget(self._now, until, self._plan.pairs or MIN_PAIRS, self._plan.pairs or MAX_PAIRS)
 
     @contextlib.contextmanager
     def _watching(self, launch: LaunchInProgress, runners: list[Runner]) -> Iterator[MachineMonitor]:
@@ -345,23 +309,15 @@ class Referee:
         """An order of its own for every launch, the same in every run of one seed."""
         return random.Random(f"{self._plan.seed}/{launch.contestant}/{launch.round}/{launch.halvings}")
 
-    def _tick(self) -> None:
-        now = self._now()
-        left = 0.0 if self._deadline is None else max(0.0, self._deadline - now)
-        if self._launch_seconds:
-            typical = sum(self._launch_seconds) / len(self._launch_seconds) * sum(1 for _ in self._ledger.left())
-            left = typical if self._deadline is None else min(left, typical)
-        self._progress.update(now - self._start, left)
+    @property
+    def _num_left(self) -> int:
+        return sum(1 for _ in self._ledger.left())
 
-    def _keep(self, launch: Launch | None, start: float) -> None:
+    def _tick(self) -> None:
+        self._progress.update(*self._time.progress(self._num_left))
+
+    def _keep(self, launch: Launch | None, begun: float) -> None:
         if launch is not None:
-            self._launch_seconds.append(self._now() - start)
+            self._time.end(begun)
             self._ledger.add_launch(launch)
             self._tick()
-
-
-def _built(known: Contestant, built: Contestant) -> Contestant:
-    """A contestant as it was built, with what is known of it: it was built without what had been left out before."""
-    left_out = {**known.variant.left_out, **built.variant.left_out}
-    variant = built.variant.model_copy(update={"left_out": left_out})
-    return built.model_copy(update={"variant": variant, "fidelity": known.fidelity})

@@ -51,6 +51,10 @@ class Source(Frozen):
     citation: str = ""
 
 
+# What must be the same for two times to be of one machine; never what was measured of it, such as load or clocks.
+_FINGERPRINT = ("system", "processor", "cores", "threads", "accelerator", "driver", "versions", "flags")
+
+
 class Environment(Frozen):
     """The machine and the software that a run was made on.
 
@@ -77,6 +81,10 @@ class Environment(Frozen):
     flags: dict[str, bool | str] = {}
     load_average: float | None = None
     commit: str | None = None
+
+    def differences(self, other: Environment) -> tuple[str, ...]:
+        """In what it is another machine, or other software, than another one; times of the two are not comparable."""
+        return tuple(name for name in _FINGERPRINT if getattr(self, name) != getattr(other, name))
 
 
 class VariantUsed(Frozen):

@@ -73,6 +73,12 @@ class Contestant(Frozen):
     step_claim: SpeedupClaim | None = None
     fidelity: Fidelity | None = None
 
+    def as_built(self, built: Contestant) -> Contestant:
+        """What building it told, with what was known before: it is built without what had been left out already."""
+        left_out = {**self.variant.left_out, **built.variant.left_out}
+        variant = built.variant.model_copy(update={"left_out": left_out})
+        return built.model_copy(update={"variant": variant, "fidelity": self.fidelity})
+
     def halved(self, times: int) -> Contestant:
         """The same with its batch, and its baseline's, halved so often, rounded down."""
         smaller = {
