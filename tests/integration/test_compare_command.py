@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from comparisons import comparison_record
-from installed import COMMAND, ENVIRONMENT, MODEL, PATIENCE
+from installed import COMMAND, ENVIRONMENT, MODEL, PATIENCE, Finished
 from paco_prof.cli import app
 from paco_prof.records import ComparisonRecord
 from paco_prof.store import read_comparison, write_record
@@ -29,14 +29,8 @@ SOON = 5.0
 not_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs what only Linux has")
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A run that is over, and where it left its files."""
-
-    code: int
-    out: str
-    err: str
-    folder: Path
+class Compared(Finished):
+    """A comparison that is over, and where it left its files."""
 
     @property
     def record(self) -> ComparisonRecord:
@@ -63,15 +57,15 @@ def start(folder: Path, arguments: str, limit_kib: int | None = None) -> subproc
         signal.signal(signal.SIGINT, before)
 
 
-def finish(process: subprocess.Popen[str], folder: Path) -> Finished:
+def finish(process: subprocess.Popen[str], folder: Path) -> Compared:
     try:
         out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-    return Finished(process.returncode, out, err, folder)
+    return Compared(process.returncode, out, err, folder)
 
 
-def run(folder: Path, arguments: str, limit_kib: int | None = None) -> Finished:
+def run(folder: Path, arguments: str, limit_kib: int | None = None) -> Compared:
     """Run the command in a folder until it ends."""
     return finish(start(folder, arguments, limit_kib), folder)
 
@@ -79,15 +73,15 @@ def run(folder: Path, arguments: str, limit_kib: int | None = None) -> Finished:
 @pytest.fixture
 def refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], Finished]:
+) -> Callable[[str], Compared]:
     """Runs command lines that come to nothing in this very process, which is quick."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
 
-    def run_here(arguments: str) -> Finished:
+    def run_here(arguments: str) -> Compared:
         code = app.run(shlex.split(arguments))
         told = capsys.readouterr()
-        return Finished(code, told.out, told.err, tmp_path)
+        return Compared(code, told.out, told.err, tmp_path)
 
     return run_here
 
@@ -119,19 +113,19 @@ def num_launches(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """A comparison with every output."""
     outputs = "--output run.json --markdown report.md --plot out.png"
     return run(tmp_path_factory.mktemp("whole"), f"compare baseline exact {TINY} --launches 2 --pairs 3 {outputs}")
 
 
-def test_a_comparison_ends_well(whole: Finished) -> None:
+def test_a_comparison_ends_well(whole: Compared) -> None:
     assert whole.code == 0, whole.err
     assert {path.name for path in whole.folder.iterdir()} == {"run.json", "report.md", "out.png"}
     assert [line for line in whole.err.splitlines() if not line.startswith("Wrote ")] == []
 
 
-def test_a_comparison_has_what_was_planned(whole: Finished) -> None:
+def test_a_comparison_has_what_was_planned(whole: Compared) -> None:
     record = whole.record
     assert (record.status, record.failures, record.notes) == ("complete", (), ())
     assert [(launch.contestant, launch.round) for launch in record.launches] == [(1, 0), (1, 1)]
@@ -147,34 +141,34 @@ def test_a_comparison_has_what_was_planned(whole: Finished) -> None:
     assert record.environment.threads == 1
 
 
-def test_a_comparison_says_what_was_left_out(whole: Finished) -> None:
+def test_a_comparison_says_what_was_left_out(whole: Compared) -> None:
     assert "cudnn_benchmark" in whole.record.contestants[1].variant.left_out
     assert "cudnn_benchmark" in whole.words
 
 
-def test_the_report_of_a_comparison_is_on_screen(whole: Finished) -> None:
+def test_the_report_of_a_comparison_is_on_screen(whole: Compared) -> None:
     for words in ("exact over baseline", "Speed", "What it changes", "Before and after: exact", "Findings"):
         assert words in whole.out
     assert "2 of 2 planned launches" in whole.words
     assert max(map(len, whole.out.splitlines())) <= 80
 
 
-def test_show_says_the_same_of_a_comparison(whole: Finished) -> None:
+def test_show_says_the_same_of_a_comparison(whole: Compared) -> None:
     assert run(whole.folder, "show run.json").out == whole.out
 
 
-def test_the_record_names_no_folder(whole: Finished) -> None:
+def test_the_record_names_no_folder(whole: Compared) -> None:
     text = (whole.folder / "run.json").read_text()
     assert str(whole.folder) not in text
     assert str(Path.home()) + "/" not in text
 
 
-def test_the_report_and_the_picture_of_a_comparison_are_written(whole: Finished) -> None:
+def test_the_report_and_the_picture_of_a_comparison_are_written(whole: Compared) -> None:
     assert (whole.folder / "report.md").read_text(encoding="utf-8").startswith("# paco-prof compare")
     assert (whole.folder / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_comparison_that_is_complete_is_not_taken_again(whole: Finished) -> None:
+def test_a_comparison_that_is_complete_is_not_taken_again(whole: Compared) -> None:
     before = (whole.folder / "run.json").read_bytes()
     again = run(whole.folder, "compare --resume run.json")
     assert (again.code, again.out) == (2, "")
@@ -195,7 +189,7 @@ def test_a_factorial_ablation_measures_every_combination(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def unwritten(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def unwritten(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """A comparison of the baseline with itself whose record goes to a device that is full."""
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
@@ -203,14 +197,14 @@ def unwritten(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run(folder, f"compare baseline baseline {QUICK} --output /dev/full --markdown report.md")
 
 
-def test_a_disk_that_is_full_costs_no_report(unwritten: Finished) -> None:
+def test_a_disk_that_is_full_costs_no_report(unwritten: Compared) -> None:
     assert unwritten.code == 2
     assert "1 of 1 planned launch" in unwritten.words
     assert (unwritten.folder / "report.md").exists()
     assert unwritten.err.splitlines()[-1] == "paco-prof: /dev/full cannot be written: No space left on device."
 
 
-def test_what_could_not_be_written_is_not_said_to_be(unwritten: Finished) -> None:
+def test_what_could_not_be_written_is_not_said_to_be(unwritten: Compared) -> None:
     assert "Wrote /dev/full" not in unwritten.err
 
 
@@ -242,8 +236,8 @@ class Story:
         survivors: workers that outlived their parent, in the first two.
     """
 
-    interrupted: Finished
-    ended: Finished
+    interrupted: Compared
+    ended: Compared
     after: tuple[ComparisonRecord, ...]
     survivors: tuple[list[psutil.Process], list[psutil.Process]]
 
@@ -327,7 +321,7 @@ def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def exhausted(folder: Path, limit_kib: int, arguments: str) -> Finished:
+def exhausted(folder: Path, limit_kib: int, arguments: str) -> Compared:
     """A run that does not have all the memory that it asks for."""
     quick = f"{MODEL} --launches 1 --pairs 1 --no-fidelity --max-minutes 1 --output run.json"
     return run(folder, f"compare {arguments} {quick}", limit_kib)
@@ -349,19 +343,19 @@ def test_memory_that_runs_out_is_a_row_that_names_the_peak(user_folder: Path, li
 
 
 @pytest.fixture(scope="module")
-def halved(user_folder: Path, limit_kib: int) -> Finished:
+def halved(user_folder: Path, limit_kib: int) -> Compared:
     return exhausted(user_folder, limit_kib, "small big --retry-smaller")
 
 
 @not_linux
-def test_a_smaller_batch_of_both_sides_fits(halved: Finished) -> None:
+def test_a_smaller_batch_of_both_sides_fits(halved: Compared) -> None:
     assert halved.code == 0, halved.err
     assert [(launch.halvings, launch.is_complete) for launch in halved.record.launches] == [(1, True)]
     assert "batch of 32" in halved.words or "batch 32" in halved.words
 
 
 @not_linux
-def test_a_baseline_that_was_halved_for_a_variant_did_not_run_out(halved: Finished) -> None:
+def test_a_baseline_that_was_halved_for_a_variant_did_not_run_out(halved: Compared) -> None:
     assert halved.code == 0, halved.err
     assert "Memory ran out for small" not in halved.words
 
@@ -389,7 +383,7 @@ BAD = {
 
 @pytest.mark.parametrize("arguments", BAD)
 def test_bad_input_is_one_line_that_says_what_to_do(
-    arguments: str, tmp_path: Path, refused: Callable[[str], Finished]
+    arguments: str, tmp_path: Path, refused: Callable[[str], Compared]
 ) -> None:
     done = refused(arguments)
     assert (done.code, done.out) == (2, "")
@@ -410,7 +404,7 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     ],
 )
 def test_a_user_s_file_with_a_mistake_is_named_with_its_key(
-    text: str, words: list[str], tmp_path: Path, refused: Callable[[str], Finished]
+    text: str, words: list[str], tmp_path: Path, refused: Callable[[str], Compared]
 ) -> None:
     (tmp_path / "paco-prof.toml").write_text(text)
     done = refused("compare baseline mine")
@@ -422,7 +416,7 @@ def test_a_user_s_file_with_a_mistake_is_named_with_its_key(
 
 @pytest.mark.parametrize("damage", ["cut off", "no JSON", "empty", "another kind", "a wrong type"])
 def test_a_damaged_file_cannot_be_resumed_and_is_left_alone(
-    damage: str, tmp_path: Path, refused: Callable[[str], Finished]
+    damage: str, tmp_path: Path, refused: Callable[[str], Compared]
 ) -> None:
     path = tmp_path / "run.json"
     write_record(path, comparison_record(status="interrupted"))
@@ -446,7 +440,7 @@ def test_a_damaged_file_cannot_be_resumed_and_is_left_alone(
 
 @pytest.mark.parametrize("option", ["--pairs 3", "--seed 1", "--sequential", "baseline exact"])
 def test_what_is_measured_cannot_be_chosen_once_more(
-    option: str, tmp_path: Path, refused: Callable[[str], Finished]
+    option: str, tmp_path: Path, refused: Callable[[str], Compared]
 ) -> None:
     write_record(tmp_path / "run.json", comparison_record(status="interrupted"))
     before = (tmp_path / "run.json").read_bytes()
@@ -458,7 +452,7 @@ def test_what_is_measured_cannot_be_chosen_once_more(
 
 @pytest.mark.parametrize("option", ["--batch-size 4", "--set gamma=0.2"])
 def test_what_cannot_be_chosen_once_more_is_called_as_it_was_given(
-    option: str, tmp_path: Path, refused: Callable[[str], Finished]
+    option: str, tmp_path: Path, refused: Callable[[str], Compared]
 ) -> None:
     write_record(tmp_path / "run.json", comparison_record(status="interrupted", tool_version="0.0.0"))
     done = refused(f"compare --resume run.json {option}")
@@ -466,6 +460,6 @@ def test_what_cannot_be_chosen_once_more_is_called_as_it_was_given(
     assert f"{option.split()[0]} cannot be chosen once more" in done.err
 
 
-def test_no_fidelity_cannot_be_chosen_once_more(tmp_path: Path, refused: Callable[[str], Finished]) -> None:
+def test_no_fidelity_cannot_be_chosen_once_more(tmp_path: Path, refused: Callable[[str], Compared]) -> None:
     write_record(tmp_path / "run.json", comparison_record(status="interrupted", tool_version="0.0.0"))
     assert "--no-fidelity" in refused("compare --resume run.json --no-fidelity").err
