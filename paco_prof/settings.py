@@ -66,6 +66,9 @@ class Workload(BaseModel):
         clip_norm: largest norm of the whole gradient; None does not clip.
         epoch: the epoch that the model believes it is in; it decides how parts are matched.
         threads: intra-operator CPU threads; None leaves them as torch chooses.
+        data: `synthetic` (the same batch of random images in every step), `digits`, or `folder:` and a path.
+        workers: processes that load images; None is none on a CPU, whose cores the step needs, and up to eight beside
+            an accelerator.
         matching_cost: the cost of the matching in that epoch, where known.
         feature_map: channels, height and width of the backbone's output, where known.
     """
@@ -112,6 +115,7 @@ class Workload(BaseModel):
     epoch: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
     data: str = "synthetic"
+    workers: int | None = Field(default=None, ge=0, le=1024)
     matching_cost: str = ""
     feature_map: tuple[int, int, int] | None = None
     num_parameters: int | None = None

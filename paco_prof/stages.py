@@ -28,6 +28,7 @@ R = TypeVar("R")
 Phase = Literal["forward", "backward", "other"]
 
 # One name a stage; a nested stage is known by its path, "loss/pac".
+DATA = "data"
 TRANSFER = "transfer"
 ZERO_GRAD = "zero_grad"
 BACKBONE = "backbone"

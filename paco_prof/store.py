@@ -7,33 +7,51 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from paco_prof.errors import BadRecordError, UsageError
-from paco_prof.records import SCHEMA_VERSION, BreakdownRecord, ComparisonRecord
+from paco_prof.records import (
+    SCHEMA_VERSION,
+    AccuracyRecord,
+    BreakdownRecord,
+    ComparisonRecord,
+    EstimateRecord,
+    TrainingRunRecord,
+)
 
-__all__ = ["Record", "check_writable", "read_comparison", "read_record", "write_bytes", "write_record", "write_text"]
+__all__ = ["Record", "check_writable", "read_kind", "read_record", "write_bytes", "write_record", "write_text"]
 
-Record = BreakdownRecord | ComparisonRecord
-_KINDS: dict[str, type[BreakdownRecord] | type[ComparisonRecord]] = {
+Record = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord
+_KINDS: dict[str, type[Record]] = {
     "breakdown": BreakdownRecord,
     "comparison": ComparisonRecord,
+    "training": TrainingRunRecord,
+    "estimate": EstimateRecord,
+    "accuracy": AccuracyRecord,
 }
+# What a record of each kind is called, and which command writes it.
+_WORDS = {
+    "breakdown": ("a breakdown", "paco-prof breakdown writes one"),
+    "comparison": ("a comparison", "paco-prof compare and ablate write one"),
+    "training": ("a training run", "paco-prof train writes one"),
+    "estimate": ("an estimate", "paco-prof estimate writes one"),
+    "accuracy": ("a comparison of accuracy", "paco-prof compare --accuracy writes one"),
+}
+_Kind = TypeVar("_Kind", BreakdownRecord, ComparisonRecord, TrainingRunRecord, EstimateRecord, AccuracyRecord)
 
 
-def read_comparison(path: Path) -> ComparisonRecord:
-    """Read the record of a comparison or an ablation.
+def read_kind(path: Path, kind: type[_Kind]) -> _Kind:
+    """Read a record of one kind.
 
     Raises:
         BadRecordError: as for `read_record`, or a record of another kind.
     """
     record = read_record(path)
-    if not isinstance(record, ComparisonRecord):
-        raise BadRecordError(
-            f"{path} is the record of a {record.kind}, and no comparison.", "compare and ablate write one."
-        )
+    if not isinstance(record, kind):
+        wanted, writer = _WORDS[kind.model_fields["kind"].default]
+        raise BadRecordError(f"{path} is the record of {_WORDS[record.kind][0]}, and not of {wanted}.", f"{writer}.")
     return record
 
 
@@ -66,7 +84,7 @@ def read_record(path: Path) -> Record:
         raise BadRecordError(f"{path} is not a valid record: {where}: {first['msg']}.") from error
 
 
-def _checked_kind(path: Path, data: Any) -> type[BreakdownRecord] | type[ComparisonRecord]:
+def _checked_kind(path: Path, data: Any) -> type[Record]:
     version = data.get("schema_version") if isinstance(data, dict) else None
     name = data.get("kind") if isinstance(data, dict) else None
     kind = _KINDS.get(name) if isinstance(name, str) else None

@@ -46,6 +46,7 @@ ORDER = (
     stages.DIM_REDUCTION,
     stages.CLASSIFIER,
     stages.PROTOTYPES,
+    stages.DATA,
     stages.TRANSFER,
     stages.ZERO_GRAD,
     stages.AUTOGRAD,

@@ -130,7 +130,8 @@ def _new(
 
 def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecord:
     from paco_prof.measure.comparing import resumed
-    from paco_prof.store import read_comparison
+    from paco_prof.records import ComparisonRecord
+    from paco_prof.store import read_kind
 
     fixed = [option for name, option in choices.given().items() if name not in CHANGEABLE]
     if names_given or fixed:
@@ -140,7 +141,7 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
             "With it go --launches, --max-minutes, --timeout and --retry-smaller.",
         )
     return resumed(
-        read_comparison(path),
+        read_kind(path, ComparisonRecord),
         launches=choices.launches,
         max_seconds=None if choices.max_minutes is None else 60 * choices.max_minutes,
         timeout=choices.timeout,

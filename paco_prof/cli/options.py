@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "Backbone",
     "BatchSize",
+    "Data",
     "Device",
     "Dim",
     "Epoch",
@@ -33,6 +34,7 @@ __all__ = [
     "Threads",
     "Timeout",
     "Window",
+    "Workers",
     "auto_or_count",
     "chosen",
 ]
@@ -62,6 +64,18 @@ Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data 
 Threads = Annotated[int | None, typer.Option(min=1, max=4096, help="CPU threads; torch's choice by default.")]
 NoFidelity = Annotated[
     bool, typer.Option("--no-fidelity", help="Do not compare loss and gradient with a float64 reference.")
+]
+
+# What it is trained on.
+Data = Annotated[str | None, typer.Option(metavar="synthetic|digits|folder:PATH", help="Images.", show_default=False)]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=1024,
+        show_default=False,
+        help="Processes that load images. [default: none on a CPU, up to 8 beside an accelerator]",
+    ),
 ]
 
 # How much of a comparison is measured.

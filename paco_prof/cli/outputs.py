@@ -62,7 +62,9 @@ class Outputs:
         Args:
             is_saved: whether the record could be written.
         """
-        document = _document(record)
+        from paco_prof.render.reports import document_of, save_plot
+
+        document = document_of(record)
         if on_screen:
             print_document(document)
         if self.markdown is not None:
@@ -71,7 +73,7 @@ class Outputs:
 
             write_text(self.markdown, to_markdown(document))
         if self.plot is not None:
-            _draw(record, self.plot)
+            save_plot(record, self.plot)
         if on_screen:
             for path in filter(Path.exists, self._paths()):
                 if is_saved or path != self.record:
@@ -79,31 +81,6 @@ class Outputs:
 
     def _paths(self) -> list[Path]:
         return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
-
-
-def _document(record: Record) -> Document:
-    from paco_prof.records import ComparisonRecord
-
-    if isinstance(record, ComparisonRecord):
-        from paco_prof.render.comparison_report import comparison_document
-
-        return comparison_document(record)
-    from paco_prof.render.breakdown_report import breakdown_document
-
-    return breakdown_document(record)
-
-
-def _draw(record: Record, path: Path) -> None:
-    from paco_prof.records import ComparisonRecord
-
-    if isinstance(record, ComparisonRecord):
-        from paco_prof.render.comparison_plot import save_comparison_plot
-
-        save_comparison_plot(record, path)
-    else:
-        from paco_prof.render.breakdown_plot import save_breakdown_plot
-
-        save_breakdown_plot(record, path)
 
 
 def print_document(document: Document) -> None:

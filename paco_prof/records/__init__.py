@@ -6,6 +6,7 @@ committed: it holds no host name, no user name and no absolute path.
 
 from __future__ import annotations
 
+from paco_prof.records.accuracy import AccuracyPlan, AccuracyRecord, AccuracyRun, ExactTwin
 from paco_prof.records.base import SCHEMA_VERSION, Environment, Note, Source, StopReason, VariantKind, VariantUsed
 from paco_prof.records.breakdown import BreakdownRecord, Claim, OperatorCount
 from paco_prof.records.comparison import (
@@ -22,6 +23,8 @@ from paco_prof.records.comparison import (
     SpeedupClaim,
     Status,
 )
+from paco_prof.records.estimate import EstimatePlan, EstimateRecord, EvaluationSeries, Pilot, StepSeries
+from paco_prof.records.run import DataUsed, EpochResult, PartsHealth, RunPlan, RunStatus, TrainingRunRecord
 from paco_prof.records.training import (
     Fidelity,
     Inference,
@@ -36,13 +39,22 @@ from paco_prof.records.training import (
 __all__ = [
     "SCHEMA_VERSION",
     "AcceleratorState",
+    "AccuracyPlan",
+    "AccuracyRecord",
+    "AccuracyRun",
     "BreakdownRecord",
     "Claim",
     "ComparisonPlan",
     "ComparisonRecord",
     "Contestant",
+    "DataUsed",
     "Design",
     "Environment",
+    "EpochResult",
+    "EstimatePlan",
+    "EstimateRecord",
+    "EvaluationSeries",
+    "ExactTwin",
     "Failure",
     "FailureKind",
     "Fidelity",
@@ -54,14 +66,20 @@ __all__ = [
     "Note",
     "OperatorCount",
     "Overhead",
+    "PartsHealth",
+    "Pilot",
+    "RunPlan",
+    "RunStatus",
     "Side",
     "Source",
     "SpeedupClaim",
     "StageMemory",
     "StageSamples",
     "Status",
+    "StepSeries",
     "StopReason",
     "Training",
+    "TrainingRunRecord",
     "VariantKind",
     "VariantUsed",
 ]

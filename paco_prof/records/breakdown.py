@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from paco_prof.records.base import Environment, Frozen, Note, Source, VariantUsed
+from paco_prof.records.run import PartsHealth
 from paco_prof.records.training import Fidelity, Inference, LossTest, Memory, Overhead, Training
 from paco_prof.settings import Workload
 
@@ -53,7 +54,11 @@ class Claim(Frozen):
 
 
 class BreakdownRecord(Frozen):
-    """Where the time of a PaCo-2 training step goes: the result of `paco-prof breakdown`."""
+    """Where the time of a PaCo-2 training step goes: the result of `paco-prof breakdown`.
+
+    Attributes:
+        parts: how the parts of the first batch lay, before the first step.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["breakdown"] = "breakdown"
@@ -71,6 +76,7 @@ class BreakdownRecord(Frozen):
     operators: tuple[OperatorCount, ...] = ()
     variant: VariantUsed = VariantUsed()
     fidelity: Fidelity | None = None
+    parts: PartsHealth | None = None
     measuring_seconds: float | None = None
     notes: tuple[Note, ...] = ()
     claims: tuple[Claim, ...] = ()

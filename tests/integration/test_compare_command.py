@@ -19,7 +19,7 @@ from comparisons import comparison_record
 from installed import COMMAND, ENVIRONMENT, MODEL, PATIENCE, Finished
 from paco_prof.cli import app
 from paco_prof.records import ComparisonRecord
-from paco_prof.store import read_comparison, write_record
+from paco_prof.store import read_kind, write_record
 
 TINY = f"{MODEL} --batch-size 2 --max-minutes 1"
 QUICK = f"{TINY} --launches 1 --pairs 1 --no-fidelity"
@@ -34,7 +34,7 @@ class Compared(Finished):
 
     @property
     def record(self) -> ComparisonRecord:
-        return read_comparison(self.folder / "run.json")
+        return read_kind(self.folder / "run.json", ComparisonRecord)
 
     @property
     def words(self) -> str:
@@ -109,7 +109,7 @@ def alive(workers: list[psutil.Process], seconds: float = SOON) -> list[psutil.P
 
 def num_launches(folder: Path) -> int:
     path = folder / "run.json"
-    return len(read_comparison(path).launches) if path.exists() else 0
+    return len(read_kind(path, ComparisonRecord).launches) if path.exists() else 0
 
 
 @pytest.fixture(scope="module")
@@ -251,13 +251,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         first_workers = workers_of(process)
         process.kill()
         process.communicate(timeout=PATIENCE)
-    first_survivors, killed = alive(first_workers), read_comparison(folder / "run.json")
+    first_survivors, killed = alive(first_workers), read_kind(folder / "run.json", ComparisonRecord)
     with start(folder, "compare --resume run.json") as process:
         wait_until(lambda: len(workers_of(process)) == 2, process)
         second_workers = workers_of(process)
         process.send_signal(signal.SIGINT)
         interrupted = finish(process, folder)
-    second_survivors, record = alive(second_workers, 0.0), read_comparison(folder / "run.json")
+    second_survivors, record = alive(second_workers, 0.0), read_kind(folder / "run.json", ComparisonRecord)
     ended = run(folder, "compare --resume run.json")
     return Story(interrupted, ended, (killed, record, ended.record), (first_survivors, second_survivors))
 

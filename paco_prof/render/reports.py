@@ -1,0 +1,65 @@
+"""The report and the picture of a record, whatever its kind; only what that kind needs is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paco_prof.records import AccuracyRecord, BreakdownRecord, ComparisonRecord, EstimateRecord
+
+if TYPE_CHECKING:
+    from paco_prof.render.document import Document
+    from paco_prof.store import Record
+
+__all__ = ["document_of", "save_plot"]
+
+
+def document_of(record: Record) -> Document:
+    """The report of a record."""
+    if isinstance(record, BreakdownRecord):
+        from paco_prof.render.breakdown_report import breakdown_document
+
+        return breakdown_document(record)
+    if isinstance(record, ComparisonRecord):
+        from paco_prof.render.comparison_report import comparison_document
+
+        return comparison_document(record)
+    if isinstance(record, EstimateRecord):
+        from paco_prof.render.estimate_report import estimate_document
+
+        return estimate_document(record)
+    if isinstance(record, AccuracyRecord):
+        from paco_prof.render.accuracy_report import accuracy_document
+
+        return accuracy_document(record)
+    from paco_prof.render.training_report import training_document
+
+    return training_document(record)
+
+
+def save_plot(record: Record, path: Path) -> None:
+    """Draw a record and write the picture.
+
+    Raises:
+        UsageError: it holds nothing to draw, or the file cannot be written.
+    """
+    if isinstance(record, BreakdownRecord):
+        from paco_prof.render.breakdown_plot import save_breakdown_plot
+
+        save_breakdown_plot(record, path)
+    elif isinstance(record, ComparisonRecord):
+        from paco_prof.render.comparison_plot import save_comparison_plot
+
+        save_comparison_plot(record, path)
+    elif isinstance(record, EstimateRecord):
+        from paco_prof.render.estimate_plot import save_estimate_plot
+
+        save_estimate_plot(record, path)
+    elif isinstance(record, AccuracyRecord):
+        from paco_prof.render.accuracy_plot import save_accuracy_plot
+
+        save_accuracy_plot(record, path)
+    else:
+        from paco_prof.render.training_plot import save_training_plot
+
+        save_training_plot(record, path)
