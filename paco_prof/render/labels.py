@@ -19,6 +19,7 @@ _TITLES = {
     stages.DIM_REDUCTION: "Dimension Reduction",
     stages.CLASSIFIER: "Classifier",
     stages.PROTOTYPES: "Class Prototypes",
+    stages.DATA: "Waiting for Data",
     stages.TRANSFER: "Host-to-Device Transfer",
     stages.ZERO_GRAD: "Zero Gradients",
     stages.AUTOGRAD: "Autograd Set-up",
