@@ -69,6 +69,7 @@ class Workload(BaseModel):
         data: `synthetic` (the same batch of random images in every step), `digits`, or `folder:` and a path.
         workers: processes that load images; None is none on a CPU, whose cores the step needs, and up to eight beside
             an accelerator.
+        drop_last: leave out an epoch's last batch where it is not full.
         matching_cost: the cost of the matching in that epoch, where known.
         feature_map: channels, height and width of the backbone's output, where known.
     """
@@ -116,6 +117,7 @@ class Workload(BaseModel):
     threads: int | None = Field(default=None, ge=1)
     data: str = "synthetic"
     workers: int | None = Field(default=None, ge=0, le=1024)
+    drop_last: bool = False
     matching_cost: str = ""
     feature_map: tuple[int, int, int] | None = None
     num_parameters: int | None = None

@@ -6,26 +6,49 @@ import math
 
 __all__ = [
     "MISSING",
+    "accuracy",
+    "accuracy_interval",
     "cosine",
     "count",
     "duration",
+    "energy",
+    "energy_with_interval",
     "fixed",
     "gigabytes",
     "interval",
     "loss",
     "milliseconds",
+    "money",
     "percent",
+    "points",
+    "points_interval",
     "precise_ratio",
     "rate",
     "ratio",
     "ratio_interval",
     "relative_error",
     "samples_per_second",
+    "short_loss",
     "signed_milliseconds",
     "signed_percent",
+    "span",
+    "span_with_interval",
 ]
 
 MISSING = "–"
+
+# The units of a span of time: its seconds, its name, and from how many of them the next unit is used. Years are Julian.
+_SPANS = (
+    (1e-3, "ms", 1000.0),
+    (1.0, "s", 300.0),
+    (60.0, "min", 300.0),
+    (3600.0, "h", 1000.0),
+    (86_400.0, "days", 730.0),
+    (31_557_600.0, "years", 10_000.0),
+)
+_WATT_HOURS = ((1.0, "Wh", 1000.0), (1e3, "kWh", 1000.0), (1e6, "MWh", math.inf))
+# How many times as far as its figure an interval may reach before its ends choose the unit.
+_FAR = 20
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -54,6 +77,40 @@ def percent(share: float | None) -> str:
     return f"{_sign(share * 100, 1)} %"
 
 
+def accuracy(share: float | None) -> str:
+    """`97.2 %` of the images; what is not all of them never reads as all."""
+    if share is None:
+        return MISSING
+    return f"{_hundredths(share)} %"
+
+
+def accuracy_interval(share: float | None, low: float | None, high: float | None) -> str:
+    """`97.2 % (95.4 to 98.3)`: an accuracy and the ends of its interval, where it has one."""
+    ends = "" if low is None or high is None else f" ({_hundredths(low)} to {_hundredths(high)})"
+    return f"{accuracy(share)}{ends}"
+
+
+def points(difference: float | None) -> str:
+    """`+0.40 pt`, `-1.25 pt`: a difference of two shares in percentage points."""
+    return MISSING if difference is None else f"{_signed_points(difference)} pt"
+
+
+def points_interval(difference: float | None, low: float | None, high: float | None) -> str:
+    """`-0.37 pt (-1.62 to +0.81)`: a difference and the ends of its interval, where it has one."""
+    ends = "" if low is None or high is None else f" ({_signed_points(low)} to {_signed_points(high)})"
+    return f"{points(difference)}{ends}"
+
+
+def _hundredths(share: float) -> str:
+    text = _sign(share * 100, 1)
+    return ">99.9" if text == "100.0" and share < 1 else text
+
+
+def _signed_points(difference: float) -> str:
+    text = _sign(difference * 100, 2)
+    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
+
+
 def relative_error(error: float | None) -> str:
     """`3.1e-08`, `31.5`: an error over what it is an error of."""
     if error is None:
@@ -64,6 +121,16 @@ def relative_error(error: float | None) -> str:
 def loss(value: float) -> str:
     """A loss to six digits, `5.37281`."""
     return f"{value:#.6g}" if value else "0"
+
+
+def short_loss(value: float) -> str:
+    """A loss to about four digits, for a column of many: `5.373`, `0.2000`, `1.2e-05`, `NaN`."""
+    if math.isnan(value):
+        return "NaN"
+    size = abs(value)
+    if size != 0 and not 0.00995 <= size < 9999.5:
+        return f"{value:.1e}"
+    return f"{value:.4f}" if size < 1 else f"{value:#.4g}"
 
 
 def cosine(value: float) -> str:
@@ -125,6 +192,80 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def span(seconds: float | None) -> str:
+    """`97.3 ms`, `42.1 s`, `221.1 min`, `368.5 h`, `52.1 days`, `2.3 years`: a time at any scale; what is lost has a
+    minus sign.
+    """
+    if seconds is None:
+        return MISSING
+    if seconds == 0:
+        return "0 s"
+    unit, name = _span_unit(seconds)
+    return _in_span_unit(seconds, unit, name) if math.isinf(seconds) else f"{_in_span_unit(seconds, unit, name)} {name}"
+
+
+def span_with_interval(seconds: float | None, low: float | None, high: float | None) -> str:
+    """`104.3 min (98.1 to 110.2)`: a time and the ends of its interval, all of them in one unit."""
+    if seconds is None or low is None or high is None or low == high:
+        return span(seconds)
+    ends = [abs(end) for end in (low, high) if math.isfinite(end)]
+    farthest = max(abs(seconds), *ends)
+    unit, name = _span_unit(seconds if abs(seconds) * _FAR > farthest else farthest)
+    value, *rest = (_in_span_unit(figure, unit, name) for figure in (seconds, low, high))
+    return f"{value} {name} ({rest[0]} to {rest[1]})"
+
+
+def money(amount: float) -> str:
+    """`184.25`, `18,425`: an amount in whatever currency; `<0.01` where something would look like nothing."""
+    if 0 < abs(amount) < 0.005:
+        return "<0.01" if amount > 0 else ">-0.01"
+    return _sign(amount, 2 if abs(amount) < 999.995 else 0)
+
+
+def energy(watt_hours: float) -> str:
+    """`350 Wh`, `12.3 kWh`, `1.24 MWh`."""
+    unit, name = _energy_unit(watt_hours)
+    return f"{_digits(watt_hours / unit)} {name}"
+
+
+def energy_with_interval(watt_hours: float, low: float | None, high: float | None) -> str:
+    """`12.3 kWh (11.9 to 12.8)`: an energy and the ends of its interval, all of them in one unit."""
+    if low is None or high is None or low == high:
+        return energy(watt_hours)
+    unit, _ = _energy_unit(watt_hours)
+    return f"{energy(watt_hours)} ({_digits(low / unit)} to {_digits(high / unit)})"
+
+
+def _energy_unit(watt_hours: float) -> tuple[float, str]:
+    size = abs(watt_hours)
+    return next((unit, name) for unit, name, limit in _WATT_HOURS if _rounded(size / unit) < limit)
+
+
+def _span_unit(seconds: float) -> tuple[float, str]:
+    """The unit in which a time is shown; one that would be rounded up to the next unit's first is shown in that."""
+    size = abs(seconds)
+    for unit, name, limit in _SPANS:
+        shown = _rounded(size / unit) if name == "ms" else round(size / unit, 1)
+        if shown < limit:
+            return unit, name
+    return _SPANS[-1][:2]
+
+
+def _in_span_unit(seconds: float, unit: float, name: str) -> str:
+    value, (_, largest, most) = seconds / unit, _SPANS[-1]
+    if math.isinf(value) or (name == largest and abs(value) >= most):
+        beyond = f"{'<-' if value < 0 else '>'}{most - 1:,.0f}"
+        return f"{beyond} {largest}" if math.isinf(value) else beyond
+    if name == "ms" and 0 < abs(value) < 0.005:
+        return "<0.01" if value > 0 else ">-0.01"
+    return _digits(value) if name == "ms" else _sign(value, 1)
+
+
+def _rounded(value: float) -> float:
+    """What `_digits` makes of a number."""
+    return float(_digits(value).replace(",", "")) if math.isfinite(value) else value
 
 
 def gigabytes(number: int | None) -> str:

@@ -6,14 +6,14 @@ rounding can bring them together, and the claim does not follow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from paco_prof.records import BreakdownRecord, Claim
 
-__all__ = ["Bounds", "CheckedClaim", "Verdict", "check_claims"]
+__all__ = ["PROJECTIONS", "Bounds", "CheckedClaim", "Verdict", "check_claims", "check_projections"]
 
 Verdict = Literal["follows", "within rounding", "does not follow"]
 
@@ -94,8 +94,15 @@ def _quoted(seconds: float) -> Bounds:
     return Bounds(float(milliseconds) - half, float(milliseconds) + half)
 
 
-MINUTE = 60e3
-HOUR = 3600e3
+# What is projected from a step alone, and its unit in milliseconds.
+PROJECTIONS = {"epoch_minutes": 60e3, "total_hours": 3600e3}
+STEP_X_BATCHES = "step x batches"
+
+
+def _projected(step: Bounds, claim: Claim) -> Bounds:
+    """What so many steps take, in the claim's unit."""
+    return step * (claim.count / PROJECTIONS[claim.quantity])
+
 
 # quantity -> its formulas by name; the first is what the words mean, the others what may have been meant.
 FORMULAS: dict[str, dict[str, Formula]] = {
@@ -108,10 +115,8 @@ FORMULAS: dict[str, dict[str, Formula]] = {
     "components_ms": {"the sum of the components": lambda f, c: f.components},
     "forward_ms": {"the sum of its components": lambda f, c: f.components},
     "share_percent": {"component / sum of the components": lambda f, c: f.share(c)},
-    "epoch_minutes": {"step x batches": lambda f, c: f.step * (c.count / MINUTE)},
-    "total_hours": {"step x batches": lambda f, c: f.step * (c.count / HOUR)},
+    **{quantity: {STEP_X_BATCHES: lambda f, c: _projected(f.step, c)} for quantity in PROJECTIONS},
 }
-UNITS_OF_STEPS = {"epoch_minutes": MINUTE, "total_hours": HOUR}
 
 
 def check_claims(record: BreakdownRecord) -> tuple[CheckedClaim, ...]:
@@ -119,7 +124,22 @@ def check_claims(record: BreakdownRecord) -> tuple[CheckedClaim, ...]:
     if not record.claims or record.training is None or record.inference is None:
         return ()
     figures = _Figures(record)
-    return tuple(_check(figures, claim) for claim in record.claims if _is_checkable(claim, figures))
+    return tuple(
+        _check(claim, {name: formula(figures, claim) for name, formula in FORMULAS[claim.quantity].items()})
+        for claim in record.claims
+        if _is_checkable(claim, figures)
+    )
+
+
+def check_projections(step: float, claims: Sequence[Claim]) -> tuple[CheckedClaim, ...]:
+    """The claims that project a quoted step, checked against it; others are passed over.
+
+    Args:
+        step: seconds, as quoted.
+        claims: of the source that quotes it.
+    """
+    projected = [claim for claim in claims if claim.quantity in PROJECTIONS]
+    return tuple(_check(claim, {STEP_X_BATCHES: _projected(_quoted(step), claim)}) for claim in projected)
 
 
 def _is_checkable(claim: Claim, figures: _Figures) -> bool:
@@ -127,19 +147,19 @@ def _is_checkable(claim: Claim, figures: _Figures) -> bool:
     return claim.quantity in FORMULAS and (claim.quantity != "share_percent" or claim.stage in figures.stages)
 
 
-def _check(figures: _Figures, claim: Claim) -> CheckedClaim:
+def _check(claim: Claim, candidates: Mapping[str, Bounds]) -> CheckedClaim:
+    """Hold a claim against what follows: by its own formula, the first, and by those that may have been meant."""
     half = 0.5 * 10.0**-claim.decimals
     quoted = Bounds(claim.value - half, claim.value + half)
-    (basis, meant), *others = FORMULAS[claim.quantity].items()
-    computed = meant(figures, claim)
+    (basis, computed), *others = candidates.items()
     verdict: Verdict = "does not follow"
     if round(computed.middle, claim.decimals) == claim.value:
         verdict = "follows"
     elif computed.overlaps(quoted):
         verdict = "within rounding"
     fails = verdict == "does not follow"
-    instead = next((name for name, formula in others if formula(figures, claim).overlaps(quoted)), "")
-    unit = UNITS_OF_STEPS.get(claim.quantity)
+    instead = next((name for name, bounds in others if bounds.overlaps(quoted)), "")
+    unit = PROJECTIONS.get(claim.quantity)
     return CheckedClaim(
         claim=claim,
         computed=computed.middle,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paco_prof.analysis.ablation import Interaction, interactions
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView
 from paco_prof.analysis.fidelity import find_in_fidelity
 from paco_prof.analysis.findings import ContradictedKind, GradientAstray, LeftOut, NonFiniteLoss, UndividedBackward
+from paco_prof.analysis.health import GradientOfRounding
+from paco_prof.analysis.loading import LoaderIsBottleneck, find_loader_in_steps
 from paco_prof.analysis.machine_findings import MachineFinding, find_about_the_machine
-from paco_prof.records import ComparisonRecord, Failure, Status
+from paco_prof.records import ComparisonRecord, Failure, Side, Status
 from paco_prof.stats.paired import RatioEstimate
 
 __all__ = [
@@ -127,8 +129,10 @@ ComparisonFinding = (
     | ContradictedKind
     | Extended
     | GradientAstray
+    | GradientOfRounding
     | HelpsOnlyAlone
     | LeftOut
+    | LoaderIsBottleneck
     | MachineFinding
     | MissingLaunches
     | NonFiniteLoss
@@ -182,15 +186,22 @@ def _about(record: ComparisonRecord, variant: ComparedVariant) -> Iterator[Compa
     yield from find_in_fidelity(used, contestant.workload, contestant.fidelity)
     if variant.whole_backward:
         yield UndividedBackward(variant.whole_backward, variant.name)
-    yield from _non_finite(record, variant)
+    sides = _sides_of(record, variant)
+    yield from _non_finite(sides, variant)
+    trainings = [side.training for side in sides]
+    yield from find_loader_in_steps(trainings, contestant.workload, record.environment, variant.name)
 
 
-def _non_finite(record: ComparisonRecord, variant: ComparedVariant) -> Iterator[ComparisonFinding]:
-    sides = [
+def _sides_of(record: ComparisonRecord, variant: ComparedVariant) -> list[Side]:
+    """All processes of a variant, or of the baseline."""
+    return [
         launch.variant if variant.place else launch.baseline
         for launch in record.launches
         if launch.contestant == (variant.place or launch.contestant)
     ]
+
+
+def _non_finite(sides: Sequence[Side], variant: ComparedVariant) -> Iterator[ComparisonFinding]:
     broken: dict[str, int] = {}
     for side in sides:
         for name, values in side.training.losses.items():

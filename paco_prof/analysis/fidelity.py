@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from paco_prof.analysis.findings import ContradictedKind, GradientAstray
+from paco_prof.analysis.health import GradientOfRounding, is_floor_small
 from paco_prof.records import Fidelity, VariantKind, VariantUsed
 from paco_prof.settings import Workload
 
@@ -18,6 +20,8 @@ EXACT_LOSS = 1e-5
 EXACT_GRADIENT = 1e-2
 # Below it more of a gradient is noise than signal, or close to it.
 LEAST_COSINE = 0.75
+# From this error on, relative to its norm, rounding decides where a gradient points.
+LARGEST_ERROR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,22 @@ def fidelity_view(kind: VariantKind, measured: Fidelity | None) -> FidelityView 
 
 def find_in_fidelity(
     variant: VariantUsed, workload: Workload, measured: Fidelity | None
-) -> Iterator[ContradictedKind | GradientAstray]:
-    """What somebody should hear of a fidelity: an exact variant that is not, a gradient that points elsewhere."""
+) -> Iterator[ContradictedKind | GradientAstray | GradientOfRounding]:
+    """What somebody should hear of a fidelity: an exact variant that is not, a gradient that points elsewhere.
+
+    What is exact but for its arithmetic, and holds parts in float32, has a gradient of rounding where that is far off;
+    with parts in float64 rounding cannot be the reason.
+    """
     view = fidelity_view(variant.kind, measured)
     if view is None:
         return
     loss_error = view.loss_errors.get("total")
     error, cosine = view.measured.gradient_error, view.measured.gradient_cosine
     if view.verdict == "contradicted":
+        is_astray = error >= LARGEST_ERROR or cosine < LEAST_COSINE
+        if is_astray and math.isfinite(error) and workload.forms.parts_dtype == "model":
+            yield GradientOfRounding(variant.name, loss_error, error, cosine, is_floor_small(workload))
+            return
         yield ContradictedKind(variant.name, loss_error, error, cosine, workload.forms.parts_dtype)
     elif variant.kind != "exact" and not cosine >= LEAST_COSINE:
         # The gradient of a baseline with other settings may well point elsewhere: that is what they are for.

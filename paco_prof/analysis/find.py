@@ -28,6 +28,8 @@ from paco_prof.analysis.findings import (
     UnattributedTime,
     UndividedBackward,
 )
+from paco_prof.analysis.health import find_in_losses, find_in_parts
+from paco_prof.analysis.loading import find_loader_in_steps
 from paco_prof.records import BreakdownRecord
 from paco_prof.stats.summary import CONFIDENCE, PRECISION, SMALLEST_SHARE, Estimate, median_estimate
 
@@ -66,6 +68,8 @@ def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
     if not ended_early and training is not None and training.stop_reason == "interrupted":
         # Nobody was left to say so: the process was killed between two checkpoints.
         yield RunEndedEarly("interrupted", "", num_steps)
+    if record.parts is not None:
+        yield from find_in_parts(record.parts, record.workload)
     if training is None:
         return
     busy_cores = training.other_busy_cores or 0.0
@@ -75,6 +79,7 @@ def _about_the_run(record: BreakdownRecord) -> Iterator[Finding]:
     names = tuple(name for name, values in broken.items() if values)
     if names:
         yield NonFiniteLoss(names, max(len(broken[name]) for name in names), num_steps)
+    yield from find_in_losses(training, record.workload)
     if record.workload.batch_size == 1:
         yield NothingToContrast()
     if training.backward_whole:
@@ -111,6 +116,8 @@ def _about_the_step(record: BreakdownRecord, view: BreakdownView) -> Iterator[Fi
         ceiling = math.inf if share == 1.0 else 1 / (1 - share)
         rival = others[0].path if others and _is_rival(first, others[0]) else ""
         yield DominantStage(first.path, share, ceiling if view.share_of == "step" else None, rival)
+    if record.training is not None:
+        yield from find_loader_in_steps([record.training], record.workload, record.environment)
     yield from _paco_share(view)
     yield from _factorizations(record)
     if view.inference is not None and view.training_over_inference is not None:

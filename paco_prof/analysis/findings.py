@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paco_prof.analysis.health import HealthFinding
+from paco_prof.analysis.loading import LoaderIsBottleneck
 from paco_prof.stages import Phase
 
 __all__ = [
@@ -249,4 +251,6 @@ Finding = (
     | NonFiniteLoss
     | RunEndedEarly
     | StagesOnlyTrace
+    | HealthFinding
+    | LoaderIsBottleneck
 )

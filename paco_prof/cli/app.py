@@ -13,6 +13,7 @@ from paco_prof import __version__
 from paco_prof.cli.ablate import ablate
 from paco_prof.cli.breakdown import breakdown
 from paco_prof.cli.compare import compare
+from paco_prof.cli.estimate import estimate
 from paco_prof.cli.show import show
 from paco_prof.cli.variants import variants
 from paco_prof.errors import ExitCode, PacoProfError
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(breakdown)
 app.command()(compare)
 app.command()(ablate)
+app.command()(estimate)
 app.command()(show)
 app.command()(variants)
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from paco_prof.data.images import ImageData
+from paco_prof.data.loading import open_data
+from paco_prof.data.spec import SYNTHETIC
 from paco_prof.errors import UsageError
 from paco_prof.measure.clock import Clock, clock_for
 from paco_prof.measure.device import resolve_device
@@ -25,11 +28,13 @@ class Built:
         step: the training step.
         job: what it was built from, as the device can do it, with what only building it tells.
         clock: the device's.
+        data: the images; None where they are synthetic.
     """
 
     step: TrainingStep
     job: Job
     clock: Clock
+    data: ImageData | None = None
 
 
 def build(job: Job) -> Built:
@@ -44,18 +49,29 @@ def build(job: Job) -> Built:
     if device.index is not None:
         # Events are recorded on the current device's stream, whichever device the model is on.
         torch.get_device_module(device).set_device(device)
+    data = None if job.workload.data == SYNTHETIC else open_data(job.workload.data)
+    if data is not None:
+        job = replace(job, workload=_for_classes_of(data, job.workload), base=_for_classes_of(data, job.base))
     job = job.on(device)
     workload = job.workload
     _set_backends(workload)
     try:
-        step, built = build_step(workload, device)
+        step, built = build_step(workload, device, data)
     except (RuntimeError, MemoryError) as error:
         raise UsageError(
             f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
             f"{last_line(error)}.",
             "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
         ) from error
-    return Built(step, replace(job, workload=built), clock_for(device))
+    return Built(step, replace(job, workload=built), clock_for(device), data)
+
+
+def _for_classes_of(data: ImageData, workload: Workload) -> Workload:
+    """The workload with as many classes as the images have."""
+    asked = workload.num_classes
+    if asked not in (data.num_classes, Workload.model_fields["num_classes"].default):
+        raise UsageError(f"num_classes={asked}, but {data.name} has {data.num_classes} classes.", "Leave it away.")
+    return workload.model_copy(update={"num_classes": data.num_classes})
 
 
 def _set_backends(workload: Workload) -> None:

@@ -10,8 +10,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from paco_prof.data.batch import Batch
 from paco_prof.forms import REFERENCE
-from paco_prof.measure.workload import Batch, TrainingStep, build_model
+from paco_prof.measure.workload import TrainingStep, build_model
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import Fidelity
 from paco_prof.settings import Workload

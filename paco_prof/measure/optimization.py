@@ -14,9 +14,9 @@ from paco_prof.stages import stage
 
 __all__ = ["Optimization"]
 
-# The run that the analysis projects: 100 epochs of 1,000 batches, the first five of them warming up.
+# Where nobody says how long the run is: that which the analysis projects, 100 epochs of 1,000 batches.
 SCHEDULED_UPDATES = 100_000
-WARMUP_UPDATES = 5_000
+WARMUP_SHARE = 0.05
 WARMUP_LEARNING_RATE = 1e-6
 
 
@@ -37,8 +37,34 @@ class Optimization:
         )
         self._scaler = torch.amp.GradScaler(device.type) if workload.precision == "float16" else None
         self._clip_norm = workload.clip_norm
-        self._scheduler = _cosine_schedule(self.optimizer) if workload.schedule == "cosine" else None
+        self._has_schedule = workload.schedule == "cosine"
+        self._scheduler = _cosine_schedule(self.optimizer, SCHEDULED_UPDATES) if self._has_schedule else None
         self._num_updates = 0
+
+    def schedule_over(self, num_updates: int) -> None:
+        """Let the learning rate's schedule, where there is one, come to its end with so many updates."""
+        if self._has_schedule:
+            self._scheduler = _cosine_schedule(self.optimizer, num_updates)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the optimization stands, for `load_state_dict`."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self._scaler is None else self._scaler.state_dict(),
+            "num_updates": self._num_updates,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where another one stood."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state["scaler"])
+        self._num_updates = state["num_updates"]
 
     @stage(stages.ZERO_GRAD)
     def zero_grad(self) -> None:
@@ -68,15 +94,15 @@ class Optimization:
                 self._scheduler.step_update(self._num_updates)
 
 
-def _cosine_schedule(optimizer: torch.optim.Optimizer) -> Any:
+def _cosine_schedule(optimizer: torch.optim.Optimizer, num_updates: int) -> Any:
     """Timm's cosine schedule with a linear warm-up, counted in updates."""
     import_timm()
     from timm.scheduler.cosine_lr import CosineLRScheduler
 
     return CosineLRScheduler(
         optimizer,
-        t_initial=SCHEDULED_UPDATES,
-        warmup_t=WARMUP_UPDATES,
+        t_initial=num_updates,
+        warmup_t=max(1, round(WARMUP_SHARE * num_updates)),
         warmup_lr_init=WARMUP_LEARNING_RATE,
         warmup_prefix=True,
         t_in_epochs=False,

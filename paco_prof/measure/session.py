@@ -24,11 +24,12 @@ from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
 from paco_prof.measure.operators import OperatorCensus
 from paco_prof.measure.pacing import Budget
+from paco_prof.measure.parts_health import parts_health
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.shareable import last_line
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
-from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount
+from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount, PartsHealth
 
 __all__ = ["Outcome", "Plan", "Session", "measure_breakdown"]
 
@@ -112,6 +113,7 @@ class Session:
         self._operators: tuple[OperatorCount, ...] = ()
         self._memory: Memory | None = None
         self._fidelity: Fidelity | None = None
+        self._parts: PartsHealth | None = None
         self._measuring_seconds: float | None = None
         self._inference = InferenceTest(built.step.inference(), built.clock)
         self._training = TrainingTest(built.step.run, built.clock, random.Random(built.job.workload.seed))
@@ -149,9 +151,10 @@ class Session:
             workload=self._job.workload,
             variant=self._job.variant,
             fidelity=self._fidelity,
+            parts=self._parts,
             environment=self._environment,
             inference=self._inference.result(),
-            training=self._training.training(),
+            training=self._training.training(self._step.batches.loading),
             loss_test=None if self._loss_alone is None else self._loss_alone.result(),
             overhead=self._training.overhead(),
             memory=self._memory,
@@ -170,6 +173,7 @@ class Session:
         criterion = self._step.model.get_submodule("criterion")
         with capture_call(criterion) as inputs, OperatorCensus() as census:
             self._step.forward_only()
+        self._parts = parts_health(inputs, self._job.workload.epsilon)
         self._loss_alone = LossAlone(criterion, inputs, self._clock)
         self._operators = census.counts()
 

@@ -74,6 +74,7 @@ def training_record(
     warmup: Sequence[float],
     stop_reason: StopReason,
     other_busy_cores: float | None = None,
+    loading: Sequence[float] = (),
 ) -> Training:
     """The record of measured steps, at least one of them.
 
@@ -82,6 +83,7 @@ def training_record(
         warmup: wall seconds of the steps before them.
         stop_reason: why there are not more.
         other_busy_cores: cores that other processes kept busy meanwhile.
+        loading: seconds that loading each batch took.
     """
     owners = {owner for step in steps for owner in step.spans if owner.path != ROOT}
     return Training(
@@ -94,6 +96,7 @@ def training_record(
         backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
         other_busy_cores=other_busy_cores,
         instrument=tuple(step.own_seconds for step in steps),
+        loading=tuple(loading),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -118,14 +118,14 @@ class TrainingTest:
         if self.stop_reason == "interrupted":
             self.stop_reason = "failed"
 
-    def training(self) -> Training | None:
-        """The record of the steps so far; None before the first."""
+    def training(self, loading: Sequence[float] = ()) -> Training | None:
+        """The record of the steps so far, with what loading their batches took; None before the first."""
         # A run that ended inside its warm-up has its last step to show, which is better than nothing.
         steps = self.steps or self._all[-1:]
         if not steps:
             return None
         warmup = [step.seconds for step in self._all[: -len(steps)]]
-        return training_record(steps, warmup, self.stop_reason, self._other_busy_cores)
+        return training_record(steps, warmup, self.stop_reason, self._other_busy_cores, loading)
 
     def overhead(self) -> Overhead | None:
         """The pairs so far; None before the first."""

@@ -1,65 +1,38 @@
-"""What is measured: the model, a batch of two views, the optimizer, and one training step of them."""
+"""What is measured: the model, batches of two views, the optimizer, and one training step of them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from paco_prof import stages
+from paco_prof.data.batch import Batch, Batches, SameBatch, synthetic_batch
+from paco_prof.data.images import ImageData
+from paco_prof.data.loading import EndlessBatches, Loader
+from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.optimization import Optimization
 from paco_prof.paco2 import PaCoModel
 from paco_prof.settings import Workload
 from paco_prof.stages import stage
 
-__all__ = ["Batch", "TrainingStep", "build_model", "build_step", "synthetic_batch"]
+__all__ = ["TrainingStep", "build_model", "build_step", "num_workers"]
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Two views of some images and their classes, in the host's memory.
-
-    Attributes:
-        x1, x2: the views, (B, 3, height, width).
-        targets: class indices, (B,).
-    """
-
-    x1: Tensor
-    x2: Tensor
-    targets: Tensor
-
-    def channels_last(self) -> Batch:
-        """The same with the channels of each pixel side by side, as a loader would hand them out."""
-        x1, x2 = (x.contiguous(memory_format=torch.channels_last) for x in (self.x1, self.x2))
-        return Batch(x1, x2, self.targets)
-
-    def pinned(self) -> Batch:
-        """The same in page-locked memory, from which a device can copy while the host goes on."""
-        return Batch(self.x1.pin_memory(), self.x2.pin_memory(), self.targets.pin_memory())
-
-
-def synthetic_batch(workload: Workload, size: int) -> Batch:
-    """Random smooth images of `size` pixels and, as their second view, the same mirrored and with noise."""
-    generator = torch.Generator().manual_seed(workload.seed)
-    num_images = workload.batch_size
-    coarse = torch.randn(num_images, 3, 8, 8, generator=generator)
-    x1 = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False)
-    x2 = x1.flip(-1) + 0.1 * torch.randn(x1.shape, generator=generator)
-    return Batch(x1, x2, torch.randint(0, workload.num_classes, (num_images,), generator=generator))
+MOST_WORKERS = 8
 
 
 class TrainingStep:
-    """One training step of a model on one batch, each part announced as a stage.
+    """Training steps of a model, each part announced as a stage.
 
     Bare or instrumented it is the same code: the instrument is whoever listens.
 
     Args:
         model: called with two views and targets; its result's `total` is differentiated.
-        batch: in host memory; every step copies it to the device.
+        batches: in host memory; every step copies one to the device.
         optimization: over the model's parameters.
         device: where the model is.
         dtype: type that autocast computes in; float32 is no autocast.
@@ -68,20 +41,29 @@ class TrainingStep:
     def __init__(
         self,
         model: nn.Module,
-        batch: Batch,
+        batches: Batches,
         optimization: Optimization,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.model = model
-        self.batch = batch
+        self.batches = batches
         self.optimization = optimization
         self.device = device
         self.dtype = dtype
 
+    @property
+    def batch(self) -> Batch:
+        """The first batch, on which everything is measured that is no step."""
+        return self.batches.first
+
     def run(self) -> dict[str, Tensor]:
-        """Take the step; returns its losses, detached scalars that nobody has waited for."""
-        x1, x2, targets = self._transfer()
+        """Take a step on the next batch; returns its losses, detached scalars that nobody has waited for."""
+        return self.take(self.batches.next())
+
+    def take(self, batch: Batch) -> dict[str, Tensor]:
+        """Take a step on a batch; returns its losses as `run` does."""
+        x1, x2, targets = self._transfer(batch)
         self.optimization.zero_grad()
         with stages.phase("forward"), self.autocast():
             result = self.model(x1, x2, targets)
@@ -95,7 +77,7 @@ class TrainingStep:
 
     def forward_only(self) -> None:
         """The forward pass of a step, with a graph that nobody differentiates."""
-        x1, x2, targets = self._transfer()
+        x1, x2, targets = self._transfer(self.batch)
         with self.autocast():
             self.model(x1, x2, targets)
 
@@ -129,8 +111,7 @@ class TrainingStep:
             self.model.train(was_training)
 
     @stage(stages.TRANSFER)
-    def _transfer(self) -> tuple[Tensor, Tensor, Tensor]:
-        batch = self.batch
+    def _transfer(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         return (
             batch.x1.to(self.device, non_blocking=True),
             batch.x2.to(self.device, non_blocking=True),
@@ -173,16 +154,21 @@ def build_model(workload: Workload) -> PaCoModel:
     return model
 
 
-def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, Workload]:
+def build_step(
+    workload: Workload, device: torch.device, data: ImageData | None = None
+) -> tuple[TrainingStep, Workload]:
     """Build what a workload describes, and the workload with what only building it tells.
+
+    Args:
+        data: its images; None for synthetic ones.
 
     Raises:
         UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
             has pixels.
     """
     model = build_model(workload).to(device)
-    batch = synthetic_batch(workload, workload.image_size or 0)
-    channels, height, width = _feature_map(model, batch.x1[:1].to(device), workload)
+    size = workload.image_size or 0
+    channels, height, width = _feature_map(model, torch.zeros(1, 3, size, size, device=device), workload)
     if workload.num_parts > height * width:
         raise UsageError(
             f"K={workload.num_parts} parts do not fit on the feature map of {workload.backbone} at "
@@ -191,20 +177,50 @@ def build_step(workload: Workload, device: torch.device) -> tuple[TrainingStep, 
         )
     if workload.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        batch = batch.channels_last()
     if workload.compile:
         model.backbone.compile_features()
-    if device.type == "cuda":
-        batch = batch.pinned()
     built = workload.model_copy(
         update={
             "feature_map": (channels, height, width),
             "matching_cost": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
             "num_parameters": sum(p.numel() for p in model.parameters()),
+            "workers": 0 if data is None else num_workers(workload, device),
         }
     )
+    batches = _same_batch(built, device) if data is None else EndlessBatches(_loader(data, built, device))
     optimization = Optimization(model, workload, device)
-    return TrainingStep(model, batch, optimization, device, getattr(torch, workload.precision)), built
+    return TrainingStep(model, batches, optimization, device, getattr(torch, workload.precision)), built
+
+
+def num_workers(workload: Workload, device: torch.device) -> int:
+    """Processes that load images: none where the step itself needs the cores, unless somebody asked for some."""
+    if workload.workers is not None:
+        return workload.workers
+    return 0 if device.type == "cpu" else min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _loader(data: ImageData, workload: Workload, device: torch.device) -> Loader:
+    """Loads two views of the training images, as the workload has them.
+
+    Raises:
+        UsageError: there are fewer images than a batch has, and what is not full is left out.
+    """
+    return Loader(
+        training_views(data, workload.image_size or 0, workload.seed),
+        workload.batch_size,
+        num_workers(workload, device),
+        workload.seed,
+        workload.drop_last,
+        pinned=device.type == "cuda",
+        channels_last=workload.channels_last,
+    )
+
+
+def _same_batch(workload: Workload, device: torch.device) -> SameBatch:
+    batch = synthetic_batch(workload.batch_size, workload.num_classes, workload.image_size or 0, workload.seed)
+    if workload.channels_last:
+        batch = batch.channels_last()
+    return SameBatch(batch.pin_memory() if device.type == "cuda" else batch)
 
 
 def _feature_map(model: PaCoModel, image: Tensor, workload: Workload) -> tuple[int, int, int]:

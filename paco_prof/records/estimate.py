@@ -25,7 +25,7 @@ class StepSeries(Frozen):
         blocks: wall seconds of each step, from the transfer to the update. Steps of a block followed each other; what
             went on between two blocks lets them tell how much the machine's pace changes.
         waiting: seconds that each of those steps waited for its batch, block by block; empty where none was loaded.
-        loading: processor seconds that loading each batch took, in whatever process.
+        loading: seconds that loading each batch took, in the process that did it.
     """
 
     during_warmup: bool | None = None

@@ -69,7 +69,7 @@ class EpochResult(Frozen):
         start_seconds: until the first batch was there.
         waiting_seconds: for all other batches.
         step_seconds: of all steps, transfer to update.
-        loading_seconds: processor seconds that loading the batches took, in whatever process; None where not measured.
+        loading_seconds: that loading all batches took, all processes that did it together; None where not measured.
         evaluation_seconds: of the evaluation; None where there was none.
         checkpoint_seconds: of writing checkpoints.
         accuracy: share of the evaluation images that were classified right; None where there was no evaluation.

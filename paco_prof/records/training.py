@@ -57,8 +57,8 @@ class Training(Frozen):
         backward_whole: why backward could not be divided by stage; empty where it was.
         other_busy_cores: cores that other processes kept busy meanwhile, on average.
         instrument: host seconds that the stage timer itself took in each measured step.
-        loading: processor seconds that loading each measured step's batch took, in whatever process; empty where
-            nothing was loaded.
+        loading: seconds that loading took for each batch of the run, in the process that did it; empty where nothing
+            was loaded.
     """
 
     steps: WallTimes
@@ -77,7 +77,7 @@ class Training(Frozen):
         if not {"forward", "backward"} <= set(self.phases):
             raise ValueError("a training step has a forward and a backward pass")
         lengths = {len(s.host) for s in self.stages} | {len(s) for s in self.phases.values()}
-        lengths |= {len(samples) for samples in (self.instrument, self.loading) if samples}
+        lengths |= {len(self.instrument)} if self.instrument else set()
         lengths |= {len(s.device) for s in self.stages if s.device is not None}
         if lengths - {len(self.steps)}:
             raise ValueError("every stage and phase needs one sample a step")

@@ -6,6 +6,8 @@ from paco_prof import units
 from paco_prof.analysis import comparison_findings as c
 from paco_prof.analysis import findings as f
 from paco_prof.analysis import machine_findings as m
+from paco_prof.analysis.health import GradientOfRounding
+from paco_prof.analysis.loading import LoaderIsBottleneck
 from paco_prof.records import Failure
 from paco_prof.render.finding_text import busy_machine, sentence
 from paco_prof.stats.paired import RatioEstimate
@@ -44,7 +46,15 @@ def comparison_sentence(finding: c.ComparisonFinding) -> str:
             return _helps_only_alone(finding)
         case c.AgainstItself():
             return _against_itself(finding)
-        case f.ContradictedKind() | f.GradientAstray() | f.LeftOut() | f.NonFiniteLoss() | f.UndividedBackward():
+        case (
+            f.ContradictedKind()
+            | f.GradientAstray()
+            | GradientOfRounding()
+            | f.LeftOut()
+            | LoaderIsBottleneck()
+            | f.NonFiniteLoss()
+            | f.UndividedBackward()
+        ):
             return sentence(finding)
         case f.BusyMachine():
             return busy_machine(finding)

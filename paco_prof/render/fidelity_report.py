@@ -11,9 +11,9 @@ __all__ = ["fidelity_blocks"]
 LOSSES = {"total": "Total loss", "ce": "Cross-Entropy (CE)", "pac": "Part Contrast (PaC)", "soc": "Consistency (SoC)"}
 
 
-def fidelity_blocks(view: FidelityView) -> list[Block]:
-    """A heading, the figures, and what they are held against."""
-    return [Heading("Fidelity"), _table(view), Paragraph(_explanation(view))]
+def fidelity_blocks(view: FidelityView, when: str = "before the first step") -> list[Block]:
+    """A heading, the figures, and what they are held against; `when` in the run they were measured."""
+    return [Heading("Fidelity"), _table(view), Paragraph(_explanation(view, when))]
 
 
 def _table(view: FidelityView) -> Table:
@@ -39,7 +39,7 @@ def _table(view: FidelityView) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _explanation(view: FidelityView) -> str:
+def _explanation(view: FidelityView, when: str) -> str:
     measured = view.measured
     objective = (
         "the baseline's objective on the same weights and images"
@@ -60,7 +60,7 @@ def _explanation(view: FidelityView) -> str:
     if view.kind == "different" and measured.against == "own settings":
         verdict = "Another model or input than the baseline's: only its arithmetic can be checked."
     return (
-        f"Against float64: {how}, {objective}, before the first step; the gradient is of all parameters, its error "
+        f"Against float64: {how}, {objective}, {when}; the gradient is of all parameters, its error "
         f"over the reference's norm. Exact is a total loss within {EXACT_LOSS:.0e} and a gradient within "
         f"{units.percent(EXACT_GRADIENT)}, which is what a float32 backbone rounds. {verdict}"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from paco_prof import units
 from paco_prof.analysis import findings as f
 from paco_prof.analysis.claims import CheckedClaim
+from paco_prof.analysis.loading import LoaderIsBottleneck
+from paco_prof.render.health_text import health_sentence, loader_sentence
 from paco_prof.render.labels import plain_title
 
 __all__ = ["sentence"]
@@ -70,6 +72,10 @@ def sentence(finding: f.Finding) -> str:
             )
         case f.RunEndedEarly():
             return _ended_early(finding)
+        case LoaderIsBottleneck():
+            return loader_sentence(finding)
+        case _:
+            return health_sentence(finding)
 
 
 def busy_machine(finding: f.BusyMachine) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from paco_prof import units
 from paco_prof.forms import REFERENCE
-from paco_prof.records import BreakdownRecord, ComparisonRecord, Environment, VariantUsed
+from paco_prof.records import BreakdownRecord, Environment, VariantUsed
 from paco_prof.settings import Workload
 
-__all__ = ["command_line", "machine", "model", "preamble", "subject", "workload_subject"]
+if TYPE_CHECKING:
+    from paco_prof.store import Record
+
+__all__ = ["command_line", "machine", "model", "preamble", "subject", "variant_used", "workload_subject"]
 
 
 def subject(record: BreakdownRecord) -> str:
@@ -33,13 +37,13 @@ def preamble(record: BreakdownRecord) -> list[str]:
         lines.append(machine(record.environment))
     lines.append(model(record.workload))
     if record.variant.name != "baseline" or record.variant.settings:
-        lines.append(_variant(record.variant))
+        lines.append(variant_used(record.variant))
     if record.command:
         lines.append(command_line(record))
     return lines
 
 
-def command_line(record: BreakdownRecord | ComparisonRecord) -> str:
+def command_line(record: Record) -> str:
     """The command that made a record, with the versions of what it measured."""
     commit = record.environment.commit if record.environment else None
     version = f"paco-prof {record.tool_version}" + (f", commit {commit}" if commit else "")
@@ -82,6 +86,7 @@ def model(workload: Workload) -> str:
     )
 
 
-def _variant(variant: VariantUsed) -> str:
+def variant_used(variant: VariantUsed) -> str:
+    """The variant, what it claims to be, and what it sets, in a sentence."""
     settings = ", ".join(f"{name}={value}" for name, value in variant.settings.items()) or "nothing that differs"
     return f"Variant: {variant.name} ({variant.kind}), which sets {settings}."

@@ -145,6 +145,35 @@ def test_a_loss_is_right_to_six_digits(value: float) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (5.3728131, "5.373"),
+        (32.842606, "32.84"),
+        (179.42, "179.4"),
+        (1.0, "1.000"),
+        (0.2, "0.2000"),
+        (0.0978046, "0.0978"),
+        (0.00996, "0.0100"),
+        (4.1e-6, "4.1e-06"),
+        (0.0, "0.0000"),
+        (-0.5, "-0.5000"),
+        (31_000.0, "3.1e+04"),
+        (math.nan, "NaN"),
+        (math.inf, "inf"),
+    ],
+)
+def test_short_loss(value: float, text: str) -> None:
+    assert units.short_loss(value) == text
+
+
+@given(st.floats(1e-12, 1e12))
+def test_a_short_loss_is_short_and_near(value: float) -> None:
+    text = units.short_loss(value)
+    assert len(text) <= 7
+    assert float(text) == pytest.approx(value, rel=0.051)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
         (0.9999851, "0.999985"),
         (1.0, "1.000000"),
         (1.0000000000000022, "1.000000"),
@@ -164,6 +193,35 @@ def test_rounding_makes_no_one_of_what_is_none(value: float) -> None:
     assert float(units.cosine(value)) < 1
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.9721, "97.2 %"), (1.0, "100.0 %"), (0.9999, ">99.9 %"), (0.0, "0.0 %"), (0.1, "10.0 %"), (None, units.MISSING)],
+)
+def test_accuracy(share: float | None, text: str) -> None:
+    assert units.accuracy(share) == text
+
+
+def test_accuracies_and_points_stand_with_their_intervals_where_they_have_one() -> None:
+    assert units.accuracy_interval(0.9721, 0.954, 0.9999) == "97.2 % (95.4 to >99.9)"
+    assert units.accuracy_interval(0.9721, None, None) == "97.2 %"
+    assert units.accuracy_interval(None, None, None) == units.MISSING
+    assert units.points_interval(-0.0037, -0.0162, 0.0081) == "-0.37 pt (-1.62 to +0.81)"
+    assert units.points_interval(0.0028, None, None) == "+0.28 pt"
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(0.004, "+0.40 pt"), (-0.0125, "-1.25 pt"), (0.0, "0.00 pt"), (-1e-9, "0.00 pt"), (None, units.MISSING)],
+)
+def test_points(difference: float | None, text: str) -> None:
+    assert units.points(difference) == text
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_what_is_not_all_never_reads_as_all(share: float) -> None:
+    assert units.accuracy(share) != "100.0 %"
+
+
 def test_throughput() -> None:
     assert units.samples_per_second(8, 0.02259) == "354"
     assert units.samples_per_second(8, 13.266) == "0.60"
@@ -174,3 +232,100 @@ def test_counts_and_fixed_digits() -> None:
     assert units.count(14_368) == "14,368"
     assert units.fixed(221.1, 1) == "221.1"
     assert units.fixed(13266, 0) == "13,266"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, units.MISSING),
+        (0.0, "0 s"),
+        (-0.0, "0 s"),
+        (1e-7, "<0.01 ms"),
+        (-1e-7, ">-0.01 ms"),
+        (0.00497, "4.97 ms"),
+        (0.0973, "97.3 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (42.14, "42.1 s"),
+        (299.94, "299.9 s"),
+        (299.96, "5.0 min"),
+        (13266.0, "221.1 min"),
+        (17996.0, "299.9 min"),
+        (17998.0, "5.0 h"),
+        (1_326_600.0, "368.5 h"),
+        (3_599_700.0, "999.9 h"),
+        (3_599_900.0, "41.7 days"),
+        (4_500_000.0, "52.1 days"),
+        (63_060_000.0, "729.9 days"),
+        (63_070_000.0, "2.0 years"),
+        (7.26e7, "2.3 years"),
+        (3.1e11, "9,823.3 years"),
+        (3.2e11, ">9,999 years"),
+        (math.inf, ">9,999 years"),
+        (-13266.0, "-221.1 min"),
+        (-math.inf, "<-9,999 years"),
+    ],
+)
+def test_span(seconds: float | None, text: str) -> None:
+    assert units.span(seconds) == text
+
+
+@given(st.floats(1e-4, 3e11))
+def test_a_span_is_right_to_two_percent_at_every_scale(seconds: float) -> None:
+    value, unit = units.span(seconds).replace(",", "").split()
+    scale = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "days": 86_400.0, "years": 31_557_600.0}[unit]
+    assert float(value) * scale == pytest.approx(seconds, rel=0.051)
+    assert units.span(-seconds) == f"-{units.span(seconds)}"
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((6260.0, 5900.0, 6610.0), "104.3 min (98.3 to 110.2)"),
+        ((6260.0, None, None), "104.3 min"),
+        ((0.0, 0.0, 0.0), "0 s"),
+        ((6260.0, 5900.0, math.inf), "104.3 min (98.3 to >9,999 years)"),
+        ((-1.0, -36_000.0, 39_600.0), "0.0 h (-10.0 to 11.0)"),
+        ((None, None, None), units.MISSING),
+    ],
+)
+def test_span_with_interval(figures: tuple[float | None, float | None, float | None], text: str) -> None:
+    assert units.span_with_interval(*figures) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0.0, "0.00"),
+        (0.001, "<0.01"),
+        (-0.001, ">-0.01"),
+        (1.239, "1.24"),
+        (999.994, "999.99"),
+        (999.996, "1,000"),
+        (18_425.3, "18,425"),
+        (-3.2, "-3.20"),
+    ],
+)
+def test_money(amount: float, text: str) -> None:
+    assert units.money(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("watt_hours", "text"),
+    [
+        (0.0, "0.00 Wh"),
+        (350.0, "350 Wh"),
+        (999.4, "999 Wh"),
+        (999.6, "1.00 kWh"),
+        (12_300.0, "12.3 kWh"),
+        (1.24e6, "1.24 MWh"),
+        (1e10, "10,000 MWh"),
+    ],
+)
+def test_energy(watt_hours: float, text: str) -> None:
+    assert units.energy(watt_hours) == text
+
+
+def test_an_energy_and_its_ends_have_one_unit() -> None:
+    assert units.energy_with_interval(1020.0, 990.0, 1051.0) == "1.02 kWh (0.99 to 1.05)"
+    assert units.energy_with_interval(1020.0, None, None) == "1.02 kWh"

@@ -38,6 +38,12 @@ ANALYSIS = str(EXAMPLES / "analysis_batch8.json")
         (("breakdown", "--variant", "nope"), 2),
         (("breakdown", "--set", "d=0"), 2),
         (("breakdown", "-d", "64", "--variant", "d32"), 2),
+        (("estimate", "--help"), 0),
+        (("estimate", "--from", ANALYSIS), 0),
+        (("estimate", "--from", ANALYSIS, "--output", "out.json", "--markdown", "out.md", "--plot", "out.png"), 0),
+        (("estimate", "--from", ANALYSIS, "--epochs", "0"), 2),
+        (("estimate", "--from", ANALYSIS, "--variant", "nope"), 2),
+        (("estimate", "--variant", "nope"), 2),
     ],
 )
 def test_torch_stays_out(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
@@ -76,6 +82,7 @@ def torch_stays_out_of(arguments: tuple[str, ...], folder: Path) -> subprocess.C
         (("compare", "baseline", "nope"), 2),
         (("compare", "--resume", "none.json"), 2),
         (("ablate", "--toggles", "d32,d32"), 2),
+        (("estimate", "--from", "run.json", "--plot", "out.svg"), 0),
     ],
 )
 def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:

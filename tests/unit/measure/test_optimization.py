@@ -153,7 +153,7 @@ def test_the_schedule_of_the_analysiss_run_begins_at_a_millionth() -> None:
 
 def test_the_rate_warms_up_in_a_line_and_falls_along_a_cosine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The formula of timm: `lr_min + (lr - lr_min) (1 + cos(pi t / T)) / 2`, counted from the end of the warm-up."""
-    monkeypatch.setattr(optimization, "WARMUP_UPDATES", 4)
+    monkeypatch.setattr(optimization, "WARMUP_SHARE", 0.4)
     monkeypatch.setattr(optimization, "SCHEDULED_UPDATES", 10)
     model, highest = weights(1.0), 0.5
     one = optimized(model, learning_rate=highest, schedule="cosine")

@@ -11,6 +11,8 @@ from paco_prof.analysis import comparison_findings as c
 from paco_prof.analysis import findings as f
 from paco_prof.analysis import machine_findings as m
 from paco_prof.analysis.comparison import comparison_view
+from paco_prof.analysis.health import GradientOfRounding
+from paco_prof.analysis.loading import LoaderIsBottleneck
 from paco_prof.records import Failure
 from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
 from paco_prof.stats.paired import RatioEstimate, judge
@@ -60,6 +62,8 @@ FINDINGS: tuple[tuple[c.ComparisonFinding, str], ...] = (
     (c.NotCompared("mine: RuntimeError: x"), "mine: RuntimeError: x"),
     (f.ContradictedKind("mine", 0.1, 0.2, 0.9, "float64"), "mine claims to be exact and is not"),
     (f.GradientAstray("mine", 0.1, 2.0, 0.3, False), "The gradient of mine"),
+    (GradientOfRounding("mine", 0.1, 2.0, 0.3, True), "Rounding dominates the gradient of mine"),
+    (LoaderIsBottleneck(0.1, 0.2, 0.3, 1, 2, 4, False, "mine"), "an iteration of mine"),
     (f.LeftOut("mine", (("tf32", "no GPU"),)), "Left out of mine here: tf32 (no GPU)."),
     (f.NonFiniteLoss(("pac",), 2, 7, "mine"), "Non-finite loss of mine: pac was"),
     (f.UndividedBackward("it was compiled", "mine"), "Backward of mine is reported whole: it was compiled."),

@@ -1,0 +1,173 @@
+"""Batches of images, in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from paco_prof import stages
+from paco_prof.data.batch import Batch
+from paco_prof.data.digits import digits
+from paco_prof.data.folder import image_folder
+from paco_prof.data.images import ImageData
+from paco_prof.data.seeds import seed_of
+from paco_prof.data.spec import DIGITS, folder_of
+from paco_prof.data.views import Key, Sample, Unreadable, Views, collate
+from paco_prof.errors import UsageError
+from paco_prof.stages import stage
+
+__all__ = ["EndlessBatches", "Loader", "open_data"]
+
+# A batch is a few hundred megabytes where images are large; two a process are enough to hide the loading of one.
+PREFETCHED = 2
+
+
+def open_data(data: str) -> ImageData:
+    """The images that a workload's `data` names.
+
+    Raises:
+        UsageError: there are none, or they cannot be read.
+    """
+    if data == DIGITS:
+        return digits()
+    folder = folder_of(data)
+    if folder is None:
+        raise UsageError(f"{data} data are no images to learn from.", "Use --data digits or --data folder:PATH.")
+    return image_folder(folder)
+
+
+class _Order(Sampler[list[Key]]):
+    """The keys of each batch of an epoch."""
+
+    def __init__(self, num_images: int, batch_size: int, seed: int | None, drop_last: bool) -> None:
+        self._num_images = num_images
+        self._batch_size = batch_size
+        self._seed = seed
+        self._drop_last = drop_last
+        self.epoch = 0
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self._num_images, self._batch_size)
+        return whole + (1 if rest and not self._drop_last else 0)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        if self._seed is None:
+            order = list(range(self._num_images))
+        else:
+            generator = torch.Generator().manual_seed(seed_of(self._seed, self.epoch))
+            order = torch.randperm(self._num_images, generator=generator).tolist()
+        for batch in range(self.skipped, len(self)):
+            chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+            yield [(self.epoch, index) for index in chosen]
+
+
+class Loader:
+    """Hands out an epoch's batches, loaded by other processes meanwhile where there are some.
+
+    Args:
+        views: of which images.
+        batch_size: images of a batch.
+        workers: processes that load; 0 loads when a batch is asked for. They live as long as the loader.
+        seed: of the order; None takes images as they come.
+        drop_last: leave out a last batch that is not full.
+        pinned: hand batches out in page-locked memory.
+        channels_last: with the channels of each pixel side by side.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        batch_size: int,
+        workers: int = 0,
+        seed: int | None = None,
+        drop_last: bool = False,
+        pinned: bool = False,
+        channels_last: bool = False,
+    ) -> None:
+        self.num_images = len(views)
+        self.batch_size = batch_size
+        self.workers = workers
+        self._views = views
+        self._seed = seed
+        self._collate = _ChannelsLast() if channels_last else collate
+        self._order = _Order(len(views), batch_size, seed, drop_last)
+        if len(self._order) == 0:
+            raise UsageError(
+                f"{len(views)} images do not fill a batch of {batch_size}, and what is not full is left out.",
+                "Use a smaller --batch-size, or no --drop-last.",
+            )
+        self._batches: DataLoader[Batch | Unreadable] = DataLoader(
+            views,  # type: ignore[arg-type]
+            batch_sampler=self._order,
+            num_workers=workers,
+            collate_fn=self._collate,
+            pin_memory=pinned,
+            persistent_workers=workers > 0,
+            prefetch_factor=PREFETCHED if workers > 0 else None,
+        )
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self._order)
+
+    def epoch(self, epoch: int, skipped: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, without the first few where it had been begun.
+
+        Raises:
+            UsageError: an image cannot be decoded.
+        """
+        self._order.epoch, self._order.skipped = epoch, skipped
+        for batch in self._batches:
+            if isinstance(batch, Unreadable):
+                raise UsageError(
+                    f"{batch.name} cannot be decoded: {batch.reason.rstrip('.')}.", "Remove it, or mend it."
+                )
+            yield batch
+
+
+class _ChannelsLast:
+    """Collates, and lays the channels out last."""
+
+    def __call__(self, samples: Sequence[Sample | Unreadable]) -> Batch | Unreadable:
+        batch = collate(samples)
+        return batch if isinstance(batch, Unreadable) else batch.channels_last()
+
+
+class EndlessBatches:
+    """One epoch after the other, for ever: what a step is measured on where images are loaded.
+
+    Args:
+        loader: of the training images.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+        self._stream = self._all()
+        self._loading: list[float] = []
+
+    @cached_property
+    def first(self) -> Batch:
+        """The first batch of the first epoch."""
+        return self.loader.first()
+
+    @property
+    def loading(self) -> tuple[float, ...]:
+        """Seconds that loading took for each batch so far."""
+        return tuple(self._loading)
+
+    @stage(stages.DATA)
+    def next(self) -> Batch:
+        """The next batch, waited for."""
+        batch = next(self._stream)
+        self._loading.append(batch.loading_seconds or 0.0)
+        return batch
+
+    def _all(self) -> Iterator[Batch]:
+        epoch = 0
+        while True:
+            yield from self.loader.epoch(epoch)
+            epoch += 1
