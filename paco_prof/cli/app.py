@@ -15,6 +15,7 @@ from paco_prof.cli.breakdown import breakdown
 from paco_prof.cli.compare import compare
 from paco_prof.cli.estimate import estimate
 from paco_prof.cli.show import show
+from paco_prof.cli.train import train
 from paco_prof.cli.variants import variants
 from paco_prof.errors import ExitCode, PacoProfError
 
@@ -32,6 +33,7 @@ app.command()(breakdown)
 app.command()(compare)
 app.command()(ablate)
 app.command()(estimate)
+app.command()(train)
 app.command()(show)
 app.command()(variants)
 

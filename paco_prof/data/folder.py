@@ -81,11 +81,11 @@ def _subfolder(folder: Path, names: Sequence[str]) -> Path | None:
 def _samples(folder: Path, name: str, classes: dict[str, int] | None) -> tuple[list[tuple[str, int]], dict[str, int]]:
     """Files with their classes, and the classes; only the given ones where some are."""
     import_timm()
-    from timm.data import create_dataset
+    from timm.data.dataset_factory import create_dataset
 
     try:
         next(folder.iterdir(), None)
-        reader: Any = create_dataset("", root=str(folder), search_split=False, class_map=classes).reader
+        reader: Any = create_dataset("", root=str(folder), search_split=False, class_map=classes or {}).reader
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}.") from error
     except RuntimeError as error:

@@ -122,11 +122,22 @@ class Loader:
         """
         self._order.epoch, self._order.skipped = epoch, skipped
         for batch in self._batches:
-            if isinstance(batch, Unreadable):
-                raise UsageError(
-                    f"{batch.name} cannot be decoded: {batch.reason.rstrip('.')}.", "Remove it, or mend it."
-                )
-            yield batch
+            yield _decoded(batch)
+
+    def first(self) -> Batch:
+        """The first batch of the first epoch, loaded here and now.
+
+        Raises:
+            UsageError: an image cannot be decoded.
+        """
+        keys = next(iter(_Order(self.num_images, self.batch_size, self._seed, drop_last=False)))
+        return _decoded(self._collate([self._views[key] for key in keys]))
+
+
+def _decoded(batch: Batch | Unreadable) -> Batch:
+    if isinstance(batch, Unreadable):
+        raise UsageError(f"{batch.name} cannot be decoded: {batch.reason.rstrip('.')}.", "Remove it, or mend it.")
+    return batch
 
 
 class _ChannelsLast:

@@ -107,7 +107,7 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch | Unreadable:
 
 def _transform(size: int, **settings: Any) -> Transform:
     import_timm()
-    from timm.data import create_transform
+    from timm.data.transforms_factory import create_transform
 
     try:
         transform: Transform = create_transform(size, **settings)

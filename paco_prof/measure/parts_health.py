@@ -24,11 +24,11 @@ def parts_health(inputs: Mapping[str, Any], epsilon: float) -> PartsHealth | Non
         inputs: `Z1t`, `Z2t` (B, K, d) and `Sigma1`, `Sigma2` (B, d, d) of them are looked at.
         epsilon: what the covariances have on their diagonal even where all parts are one.
     """
-    parts = [inputs.get(name) for name in ("Z1t", "Z2t")]
-    covariances = [inputs.get(name) for name in ("Sigma1", "Sigma2")]
-    if not all(isinstance(value, Tensor) for value in (*parts, *covariances)):
+    found = [inputs.get(name) for name in ("Z1t", "Z2t", "Sigma1", "Sigma2")]
+    tensors = [value.detach().double().cpu() for value in found if isinstance(value, Tensor)]
+    if len(tensors) < len(found):
         return None
-    Z, Sigma = torch.cat(parts).detach().double().cpu(), torch.cat(covariances).detach().double().cpu()
+    Z, Sigma = torch.cat(tensors[:2]), torch.cat(tensors[2:])
     if not bool(torch.isfinite(Z).all()) or not bool(torch.isfinite(Sigma).all()):
         return None
     raised = Sigma.diagonal(dim1=1, dim2=2).mean(dim=1) - epsilon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -148,6 +148,17 @@ class PartSampler(nn.Module):
         """Search for peaks at the next call, as at the first."""
         self._num_calls = 0
         self._kept.clear()
+
+    def kept_peaks(self) -> dict[str, Any]:
+        """Where the search for peaks stands, for `keep_peaks`: calls so far, and what each view has kept."""
+        return {"num_calls": self._num_calls, "kept": {view: list(kept) for view, kept in self._kept.items()}}
+
+    def keep_peaks(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on where another sampler's search for peaks stood."""
+        self._num_calls = state["num_calls"]
+        self._kept = {
+            view: (peaks.to(device), saliency.to(device)) for view, (peaks, saliency) in state["kept"].items()
+        }
 
     @torch.no_grad()
     def _peaks(self, F: Tensor) -> tuple[Tensor, Tensor]:

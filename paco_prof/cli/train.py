@@ -1,0 +1,161 @@
+"""`paco-prof train`: the training run that estimates are about."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paco_prof.cli.options import (
+    Backbone,
+    BatchSize,
+    Data,
+    Device,
+    Dim,
+    ImageSize,
+    NoFidelity,
+    NoProgress,
+    NumClasses,
+    Parts,
+    Quiet,
+    Seed,
+    Settings,
+    Threads,
+    Window,
+    Workers,
+    chosen,
+)
+from paco_prof.cli.run_folder import RunFolder
+from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
+
+if TYPE_CHECKING:
+    from paco_prof.records import RunPlan
+    from paco_prof.training.run import RunOutcome
+    from paco_prof.variants.resolve import Planned
+
+__all__ = ["train"]
+
+DEFAULT_DATA = "digits"
+DEFAULT_EPOCHS = 5
+
+
+def train(
+    variant: Annotated[
+        str, typer.Option("--variant", metavar="NAME[+NAME]", help="A variant of paco-prof variants, or several.")
+    ] = "exact",
+    settings: Settings = None,
+    data: Data = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Epochs. [default: 5]", show_default=False)
+    ] = None,
+    eval_every: Annotated[int, typer.Option(min=1, help="Epochs between two evaluations.")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the run is written: created, and never overwritten.")
+    ] = Path("paco-prof-run"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out, with the same options.")
+    ] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0.0001, help="Longest time between two checkpoints within an epoch.")
+    ] = 10.0,
+    drop_last: Annotated[bool, typer.Option("--drop-last", help="Leave out a last batch that is not full.")] = False,
+    batch_size: BatchSize = None,
+    backbone: Backbone = None,
+    image_size: ImageSize = None,
+    num_classes: NumClasses = None,
+    parts: Parts = None,
+    window: Window = None,
+    dim: Dim = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    threads: Threads = None,
+    no_fidelity: NoFidelity = False,
+    no_progress: NoProgress = False,
+    quiet: Quiet = False,
+) -> int:
+    """Train a PaCo-2 model: two views, mixed precision, clipping, schedule, evaluation, checkpoints.
+
+    The variant is exact by default: the baseline's training with fast forms of its stages. The data are scikit-learn's
+    handwritten digits by default; --data folder:PATH takes a folder with a folder of images for each class. --out
+    holds run.json (the record: show and estimate read it), metrics.csv, curves.png and checkpoint.pt. Everything random
+    depends on --seed, the epoch and the batch alone, so that a run that was killed and resumed learns what it would
+    have learned.
+
+    Exit codes: 0 done, 2 bad input, 4 the training failed, 130 interrupted; --resume goes on from there.
+    """
+    folder = RunFolder(out)
+    folder.check(resume=resume)
+    explicit = chosen(
+        batch_size=batch_size,
+        backbone=backbone,
+        image_size=image_size,
+        num_classes=num_classes,
+        num_parts=parts,
+        window=window,
+        dim=dim,
+    )
+
+    from paco_prof.data.spec import SYNTHETIC, parse_data
+    from paco_prof.settings import Workload, with_settings
+    from paco_prof.variants.resolve import parse_overrides, plan_variant
+    from paco_prof.variants.user_file import own_variants
+
+    images = parse_data(data or DEFAULT_DATA)
+    if images == SYNTHETIC:
+        raise UsageError("Synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
+    workload = Workload(device=device, seed=seed, threads=threads, data=images, workers=workers, drop_last=drop_last)
+    base = with_settings(workload, explicit)
+    planned = plan_variant(base, variant, parse_overrides(settings or []), own_variants(Path.cwd()), tuple(explicit))
+    from paco_prof.records import RunPlan
+
+    plan = RunPlan(epochs=epochs or DEFAULT_EPOCHS, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
+    outcome = _trained(planned, plan, folder, resume, fidelity=not no_fidelity, silent=quiet or no_progress)
+    folder.finish(outcome.record, on_screen=not quiet)
+    return _exit_code(outcome)
+
+
+def _trained(
+    planned: Planned, plan: RunPlan, folder: RunFolder, resume: bool, *, fidelity: bool, silent: bool
+) -> RunOutcome:
+    from paco_prof.cli.progress import BarProgress, SilentProgress
+    from paco_prof.measure.building import build
+    from paco_prof.measure.job import Job
+    from paco_prof.measure.shareable import shareable_command
+    from paco_prof.training.began import process_began
+    from paco_prof.training.checkpoint import read_checkpoint
+    from paco_prof.training.run import TrainingRun
+    from paco_prof.training.trainer import Trainer
+
+    checkpoint = read_checkpoint(folder.checkpoint) if resume else None
+    with SilentProgress() if silent else BarProgress(0.0) as progress:
+        progress.begin("building the model")
+        trainer = Trainer(build(Job(planned.workload, planned.base, planned.used, planned.optional)))
+        folder.create()
+        run = TrainingRun(
+            trainer,
+            plan,
+            progress,
+            folder.save,
+            folder.checkpoint,
+            shareable_command(["paco-prof", *sys.argv[1:]]),
+            process_began(trainer.built.clock),
+            fidelity,
+        )
+        if checkpoint is not None:
+            run.resume(checkpoint)
+        return run.run()
+
+
+def _exit_code(outcome: RunOutcome) -> int:
+    number = len(outcome.record.epochs)
+    if isinstance(outcome.error, KeyboardInterrupt):
+        raise InterruptedRunError(f"Interrupted after {number} epoch{'s' if number != 1 else ''}; --resume goes on.")
+    if isinstance(outcome.error, PacoProfError):
+        raise outcome.error
+    if outcome.error is not None:
+        detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), "")
+        raise MeasurementError(f"The training failed: {detail}.")
+    return ExitCode.DONE

@@ -1,0 +1,109 @@
+"""Where a training run stands, in one file: written atomically, read without running anything that it holds."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paco_prof.errors import UsageError
+from paco_prof.records import TrainingRunRecord
+from paco_prof.settings import Workload, changed_settings
+from paco_prof.store import write_bytes
+from paco_prof.training.epoch import EpochInProgress
+from paco_prof.training.trainer import Trainer
+
+__all__ = ["Checkpoint", "read_checkpoint", "restore", "write_checkpoint"]
+
+FORMAT = 1
+# What a run may have otherwise than its checkpoint: none of it changes what is learned.
+CHANGEABLE = {"workers"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read.
+
+    Attributes:
+        record: of the run until then.
+        epoch: the one that was under way.
+        weights: of the model, buffers included.
+        optimization: its state.
+        peaks: what part sampling keeps from step to step.
+    """
+
+    record: TrainingRunRecord
+    epoch: EpochInProgress
+    weights: dict[str, Any]
+    optimization: dict[str, Any]
+    peaks: dict[str, Any]
+
+
+def write_checkpoint(path: Path, trainer: Trainer, record: TrainingRunRecord, epoch: EpochInProgress) -> None:
+    """Write where a run stands; a reader finds the old file or the new one, never half of one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    file = io.BytesIO()
+    state = {
+        "format": FORMAT,
+        "record": record.model_dump_json(),
+        "epoch": epoch.state(),
+        "weights": trainer.model.state_dict(),
+        "optimization": trainer.optimization.state_dict(),
+        "peaks": trainer.kept_peaks(),
+    }
+    torch.save(state, file)
+    write_bytes(path, file.getvalue())
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint: tensors and plain values only, nothing is executed.
+
+    Raises:
+        UsageError: there is none, or it is not one of ours, or of another version.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} is not there.", "Without --resume a new run begins.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["format"] != FORMAT:
+            raise UsageError(f"{path} has format {state['format']}; this paco-prof reads {FORMAT}.")
+        record = TrainingRunRecord.model_validate_json(state["record"])
+        epoch = EpochInProgress.from_state(state["epoch"])
+        return Checkpoint(record, epoch, state["weights"], state["optimization"], state["peaks"])
+    except UsageError:
+        raise
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is not a checkpoint of paco-prof train.", "It may have been cut off.") from error
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Put a trainer where the checkpoint's stood.
+
+    Raises:
+        UsageError: the checkpoint is of another architecture or of other settings; the trainer is as it was.
+    """
+    mine, theirs = trainer.built.job.workload, checkpoint.record.workload
+    differing = _differing(mine, theirs)
+    if differing:
+        names = ", ".join(differing[:3])
+        raise UsageError(
+            f"The checkpoint is of another run: {names} differ.", "Give the same options, or another --out."
+        )
+    try:
+        trainer.model.load_state_dict(checkpoint.weights)
+        trainer.optimization.load_state_dict(checkpoint.optimization)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError("The checkpoint's weights are of another architecture.", "Use another --out.") from error
+    trainer.keep_peaks(checkpoint.peaks)
+
+
+def _differing(mine: Workload, theirs: Workload) -> list[str]:
+    others = {name for name in ("seed", "data") if getattr(mine, name) != getattr(theirs, name)}
+    return sorted({*changed_settings(mine, theirs), *others} - CHANGEABLE)

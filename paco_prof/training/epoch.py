@@ -1,0 +1,104 @@
+"""An epoch while it is trained: what its result will be made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paco_prof.data.batch import Batch
+from paco_prof.records import EpochResult, PartsHealth
+
+__all__ = ["EpochInProgress"]
+
+# PaC so near to alpha is alpha.
+AT_ALPHA = 0.01
+
+
+@dataclass
+class EpochInProgress:
+    """What has been done of an epoch so far; see `EpochResult`.
+
+    Attributes:
+        losses: name -> value of each step; on the device until somebody asks.
+    """
+
+    epoch: int
+    num_batches: int = 0
+    num_images: int = 0
+    start_seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    step_seconds: float = 0.0
+    loading_seconds: float = 0.0
+    checkpoint_seconds: float = 0.0
+    evaluation_seconds: float | None = None
+    seconds: float = 0.0
+    losses: dict[str, list[Tensor]] = field(default_factory=dict)
+    parts: PartsHealth | None = None
+
+    def add(self, batch: Batch, losses: dict[str, Tensor], waited: float, *, is_first: bool) -> None:
+        """Count a step whose batch was waited for so long."""
+        if is_first:
+            self.start_seconds += waited
+        else:
+            self.waiting_seconds += waited
+        self.num_batches += 1
+        self.num_images += len(batch)
+        self.loading_seconds += batch.loading_seconds or 0.0
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(value)
+
+    def latest(self) -> dict[str, float]:
+        """The losses of the last step; on a device with a queue of its own they are waited for."""
+        return {name: float(values[-1]) for name, values in self.losses.items()}
+
+    def result(self, alpha: float, learning_rate: float, accuracy: float | None) -> EpochResult:
+        """The epoch, now that it is over."""
+        values = self._values()
+        steps = list(zip(*values.values(), strict=True))
+        at_alpha = [abs(pac - alpha) <= AT_ALPHA * abs(alpha) for pac in values.get("pac", [])]
+        return EpochResult(
+            epoch=self.epoch,
+            num_batches=self.num_batches,
+            num_images=self.num_images,
+            learning_rate=learning_rate,
+            losses={name: _finite_mean(series) for name, series in values.items()},
+            at_alpha=fmean(at_alpha) if at_alpha else 0.0,
+            non_finite=sum(1 for step in steps if not all(map(math.isfinite, step))),
+            parts=self.parts,
+            seconds=self.seconds,
+            start_seconds=self.start_seconds,
+            waiting_seconds=self.waiting_seconds,
+            step_seconds=self.step_seconds,
+            loading_seconds=self.loading_seconds,
+            evaluation_seconds=self.evaluation_seconds,
+            checkpoint_seconds=self.checkpoint_seconds,
+            accuracy=accuracy,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All of it as plain numbers, for a checkpoint."""
+        names = ("losses", "parts")
+        numbers = {name: value for name, value in vars(self).items() if name not in names}
+        parts = None if self.parts is None else self.parts.model_dump()
+        return {**numbers, "losses": self._values(), "parts": parts}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> EpochInProgress:
+        """The epoch that `state` was taken of."""
+        parts = state["parts"]
+        losses = {name: [torch.tensor(value) for value in values] for name, values in state["losses"].items()}
+        return cls(**{**state, "losses": losses, "parts": None if parts is None else PartsHealth(**parts)})
+
+    def _values(self) -> dict[str, list[float]]:
+        """Read together: a device is waited for once a loss, and not once a step."""
+        return {name: torch.stack(values).tolist() for name, values in self.losses.items()}
+
+
+def _finite_mean(values: list[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return fmean(finite) if finite else math.nan

@@ -1,0 +1,179 @@
+"""The training loop of one epoch, and the evaluation after it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from paco_prof.data.batch import Batch
+from paco_prof.data.loading import EndlessBatches, Loader
+from paco_prof.data.seeds import seed_of
+from paco_prof.data.views import evaluation_views
+from paco_prof.errors import UsageError
+from paco_prof.measure.building import Built
+from paco_prof.measure.loss_test import capture_call
+from paco_prof.measure.parts_health import parts_health
+from paco_prof.paco2.parts import PartSampler
+from paco_prof.records import DataUsed
+from paco_prof.training.epoch import EpochInProgress
+
+__all__ = ["Evaluation", "Trainer"]
+
+# Beside the orders and the views of epochs, which are drawn from two and three numbers.
+_STEP = 4
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model made of the evaluation images.
+
+    Attributes:
+        correct: for each image whether it was classified right.
+        seconds: wall time of it all.
+        batches: wall seconds of each batch, waiting for it included.
+    """
+
+    correct: tuple[bool, ...]
+    seconds: float
+    batches: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that were classified right."""
+        return sum(self.correct) / len(self.correct)
+
+
+class Trainer:
+    """Trains what was built, an epoch at a time, on its data.
+
+    Everything random depends on the seed, the epoch and the number of the batch alone, so that a run that goes on from
+    a checkpoint goes on as if it had never stopped.
+
+    Args:
+        built: on images.
+    """
+
+    def __init__(self, built: Built) -> None:
+        batches = built.step.batches
+        if built.data is None or not isinstance(batches, EndlessBatches):
+            raise UsageError("synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
+        self.built = built
+        self.step = built.step
+        self.model = built.step.model
+        self.optimization = built.step.optimization
+        self.loader: Loader = batches.loader
+        workload = built.job.workload
+        self._clock = built.clock
+        self._epsilon, self._seed = workload.epsilon, workload.seed
+        self._evaluation = Loader(
+            evaluation_views(built.data, workload.image_size or 0),
+            workload.batch_size,
+            self.loader.workers,
+            pinned=built.step.device.type == "cuda",
+            channels_last=workload.channels_last,
+        )
+
+    @property
+    def data(self) -> DataUsed:
+        """The images, as a record keeps them."""
+        data = self.built.data
+        assert data is not None
+        return DataUsed(
+            name=data.name,
+            num_train=len(data.train),
+            num_eval=len(data.evaluation),
+            num_classes=data.num_classes,
+            workers=self.loader.workers,
+            drop_last=self.built.job.workload.drop_last,
+            split=data.split,
+        )
+
+    def train(self, epoch: EpochInProgress, between: Callable[[EpochInProgress], None]) -> None:
+        """Train an epoch, or what is left of it.
+
+        Args:
+            epoch: which, and what has been done of it; kept up to date after every step.
+            between: told after every step; its time is counted for the step.
+
+        Raises:
+            UsageError: an image cannot be decoded.
+        """
+        self.begin(epoch.epoch)
+        now, begun = self._clock.now, self._clock.now()
+        batches = self.loader.epoch(epoch.epoch, epoch.num_batches)
+        is_first = True
+        while (batch := next(batches, None)) is not None:
+            arrived = now()
+            is_last = epoch.num_batches + 1 == len(self.loader)
+            with self._looking_at_parts(epoch) if is_last else contextlib.nullcontext():
+                losses = self.take(batch, epoch.epoch, epoch.num_batches)
+            if is_last:
+                self._clock.synchronize()
+            epoch.add(batch, losses, arrived - begun, is_first=is_first)
+            between(epoch)
+            begun, is_first = now(), False
+            epoch.step_seconds += begun - arrived
+
+    def begin(self, epoch: int) -> None:
+        """From now on steps are of that epoch."""
+        self.model.train()
+        self.model.set_epoch(epoch)  # type: ignore[operator]
+
+    def take(self, batch: Batch, epoch: int, number: int) -> dict[str, torch.Tensor]:
+        """The step on an epoch's batch of that number; its losses, which nobody has waited for."""
+        torch.manual_seed(seed_of(self._seed, epoch, number, _STEP))
+        return self.step.take(batch)
+
+    def evaluate(self, max_batches: int | None = None) -> Evaluation:
+        """Classify the evaluation images, or the first few batches of them.
+
+        Raises:
+            UsageError: an image cannot be decoded.
+        """
+        now, begun = self._clock.now, self._clock.now()
+        found: list[torch.Tensor] = []
+        ends = [begun]
+        with self.step.evaluating():
+            for batch in self._evaluation.epoch(0):
+                found.append(self._classified_right(batch))
+                ends.append(now())
+                if max_batches is not None and len(found) >= max_batches:
+                    break
+            correct = torch.cat(found).tolist()
+        ends[-1] = now()
+        seconds = tuple(later - earlier for earlier, later in itertools.pairwise(ends))
+        return Evaluation(tuple(correct), ends[-1] - begun, seconds)
+
+    def kept_peaks(self) -> dict[str, Any]:
+        """What part sampling keeps from step to step, for a checkpoint."""
+        sampler = self.model.get_submodule("part_sampler")
+        return sampler.kept_peaks() if isinstance(sampler, PartSampler) else {}
+
+    def keep_peaks(self, kept: dict[str, Any]) -> None:
+        """Let part sampling go on with what `kept_peaks` had told."""
+        sampler = self.model.get_submodule("part_sampler")
+        if isinstance(sampler, PartSampler) and kept:
+            sampler.keep_peaks(kept, self.step.device)
+
+    @property
+    def num_evaluation_batches(self) -> int:
+        """Batches of a whole evaluation."""
+        return len(self._evaluation)
+
+    def _classified_right(self, batch: Batch) -> torch.Tensor:
+        device = self.step.device
+        images, targets = batch.x1.to(device, non_blocking=True), batch.targets.to(device, non_blocking=True)
+        with torch.inference_mode(), self.step.autocast():
+            logits: torch.Tensor = self.model(images)
+            return logits.argmax(dim=1) == targets
+
+    @contextlib.contextmanager
+    def _looking_at_parts(self, epoch: EpochInProgress) -> Iterator[None]:
+        with capture_call(self.model.get_submodule("criterion")) as inputs:
+            yield
+        epoch.parts = parts_health(inputs, self._epsilon)
