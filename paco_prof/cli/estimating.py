@@ -248,6 +248,7 @@ def _measured(outcome: PilotOutcome, size: Size, sized: bool) -> EstimateRecord 
 
 def _jobs(names: Sequence[str], options: Measurement) -> list[Job]:
     """The variants, planned before torch is loaded."""
+    from paco_prof.data.spec import SYNTHETIC, parse_data
     from paco_prof.settings import Workload, with_settings
     from paco_prof.variants.resolve import parse_overrides, plan_variant
     from paco_prof.variants.user_file import own_variants
@@ -255,11 +256,17 @@ def _jobs(names: Sequence[str], options: Measurement) -> list[Job]:
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise UsageError(f"{twice!r} stands there twice.", "Name each variant once.")
+    data = parse_data(options.data or DEFAULT_DATA)
+    if data == SYNTHETIC:
+        raise UsageError(
+            "A pilot run loads real images, and synthetic ones are not loaded.",
+            "Use --data digits or folder:PATH, or --from the record of a breakdown.",
+        )
     workload = Workload(
         device=options.device,
         seed=options.seed,
         threads=options.threads,
-        data=options.data or DEFAULT_DATA,
+        data=data,
         workers=options.workers,
     )
     base = with_settings(workload, options.explicit)

@@ -10,7 +10,7 @@ from typing import Any
 
 from paco_prof.records.comparison import AcceleratorState
 
-__all__ = ["AcceleratorMonitor"]
+__all__ = ["AcceleratorMonitor", "find_device", "opened"]
 
 # By the end of the constant's name in the library. That the device idles, or that somebody has set its clock, is no
 # throttling.
@@ -56,8 +56,8 @@ class AcceleratorMonitor:
     def begin(self, pids: Iterable[int]) -> None:
         """Open the library and take the first readings; `pids` and this process are ours."""
         self._ours = {os.getpid(), *pids}
-        self._nvml = _opened(self._given)
-        self._device = None if self._nvml is None else _find_device(self._nvml, self._uuid)
+        self._nvml = opened(self._given)
+        self._device = None if self._nvml is None else find_device(self._nvml, self._uuid)
         self._clock, self._temperature = self._sm_clock(), self._read_temperature()
         self._look()
 
@@ -122,7 +122,7 @@ class AcceleratorMonitor:
         return None if self._device is None else _call(self._nvml, function, self._device, *args)
 
 
-def _opened(nvml: Any) -> Any:
+def opened(nvml: Any = None) -> Any:
     """The library, ready to be asked; None where it is not installed or finds no driver."""
     try:
         nvml = importlib.import_module("pynvml") if nvml is None else nvml
@@ -132,7 +132,7 @@ def _opened(nvml: Any) -> Any:
     return nvml
 
 
-def _find_device(nvml: Any, uuid: str) -> Any:
+def find_device(nvml: Any, uuid: str) -> Any:
     given = uuid.strip()
     bare = given.lower().removeprefix("gpu-").removeprefix("mig-")
     for candidate in (given, f"GPU-{bare}", f"MIG-{bare}"):

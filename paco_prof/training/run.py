@@ -18,7 +18,7 @@ from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
 from paco_prof.training.trainer import Evaluation, Trainer
 
-__all__ = ["RunOutcome", "TrainingRun"]
+__all__ = ["RunOutcome", "TrainingRun", "new_record"]
 
 MINUTE = 60.0
 SECONDS_BETWEEN_UPDATES = 1.0
@@ -64,7 +64,6 @@ class TrainingRun:
         began: float | None = None,
         fidelity: bool = True,
     ) -> None:
-        job = trainer.built.job
         self._trainer = trainer
         self._plan = plan
         self._progress = progress
@@ -78,16 +77,7 @@ class TrainingRun:
         self._evaluation: Evaluation | None = None
         self._before = 0.0
         trainer.optimization.schedule_over(plan.epochs * len(trainer.loader))
-        self._record = TrainingRunRecord(
-            tool_version=__version__,
-            command=command,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            workload=job.workload,
-            variant=job.variant,
-            environment=describe_environment(trainer.step.device),
-            data=trainer.data,
-            plan=plan,
-        )
+        self._record = new_record(trainer, plan, command)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint.
@@ -222,3 +212,18 @@ class TrainingRun:
 
     def _update(self, **changes: object) -> None:
         self._record = self._record.model_copy(update=changes)
+
+
+def new_record(trainer: Trainer, plan: RunPlan, command: tuple[str, ...] = ()) -> TrainingRunRecord:
+    """The record of a run that has not begun."""
+    job = trainer.built.job
+    return TrainingRunRecord(
+        tool_version=__version__,
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        workload=job.workload,
+        variant=job.variant,
+        environment=describe_environment(trainer.step.device),
+        data=trainer.data,
+        plan=plan,
+    )

@@ -161,9 +161,9 @@ class Trainer:
             sampler.keep_peaks(kept, self.step.device)
 
     @property
-    def num_evaluation_batches(self) -> int:
-        """Batches of a whole evaluation."""
-        return len(self._evaluation)
+    def evaluation_batch_size(self) -> int:
+        """Images of a batch of an evaluation, the last one aside."""
+        return min(self._evaluation.batch_size, self._evaluation.num_images)
 
     def _classified_right(self, batch: Batch) -> torch.Tensor:
         device = self.step.device
