@@ -10,6 +10,7 @@ from paco_prof.cli.comparison import Choices, compare_or_resume
 from paco_prof.cli.options import (
     Backbone,
     BatchSize,
+    Data,
     Device,
     Dim,
     Epoch,
@@ -33,6 +34,7 @@ from paco_prof.cli.options import (
     Threads,
     Timeout,
     Window,
+    Workers,
     auto_or_count,
     chosen,
 )
@@ -68,6 +70,8 @@ def ablate(
     window: Window = None,
     dim: Dim = None,
     settings: Settings = None,
+    data: Data = None,
+    workers: Workers = None,
     device: Device = "auto",
     epoch: Epoch = 0,
     seed: Seed = 0,
@@ -125,6 +129,8 @@ def ablate(
         sequential=sequential,
         retry_smaller=retry_smaller,
         fidelity=not no_fidelity,
+        data=data,
+        workers=workers,
     )
 
     def contestants(field: Field) -> tuple[Design, tuple[Contestant, ...]]:

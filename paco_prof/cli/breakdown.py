@@ -13,6 +13,7 @@ import typer
 from paco_prof.cli.options import (
     Backbone,
     BatchSize,
+    Data,
     Device,
     Dim,
     Epoch,
@@ -29,6 +30,7 @@ from paco_prof.cli.options import (
     Settings,
     Threads,
     Window,
+    Workers,
     auto_or_count,
     chosen,
 )
@@ -43,6 +45,8 @@ def breakdown(
         str, typer.Option("--variant", metavar="NAME[+NAME]", help="A variant of paco-prof variants, or several.")
     ] = "baseline",
     settings: Settings = None,
+    data: Data = None,
+    workers: Workers = None,
     batch_size: BatchSize = None,
     backbone: Backbone = None,
     image_size: ImageSize = None,
@@ -80,9 +84,9 @@ def breakdown(
 ) -> int:
     """Measure where the time of a PaCo-2 training step goes, forward and backward, stage by stage.
 
-    The model is PaCo-2 on any timm backbone, in its reference form or in that of a variant; the data are synthetic. On
-    screen: the machine, inference, the loss alone, training, the bottleneck table, loss and gradient against a float64
-    reference, and what follows from the numbers.
+    The model is PaCo-2 on any timm backbone, in its reference form or in that of a variant; the data are synthetic
+    unless --data names others, and waiting for them is then a stage. On screen: the machine, inference, the loss alone,
+    training, the bottleneck table, loss and gradient against a float64 reference, and what follows from the numbers.
 
     Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is
     shown and written all the same.
@@ -101,11 +105,14 @@ def breakdown(
     )
 
     # Imported here, so that --help need not wait for pydantic, nor bad input for torch.
+    from paco_prof.data.spec import SYNTHETIC, parse_data
     from paco_prof.settings import Workload, with_settings
     from paco_prof.variants.resolve import parse_overrides, plan_variant
     from paco_prof.variants.user_file import own_variants
 
-    base = with_settings(Workload(device=device, epoch=epoch, seed=seed, threads=threads), explicit)
+    images = parse_data(data or SYNTHETIC)
+    workload = Workload(device=device, epoch=epoch, seed=seed, threads=threads, data=images, workers=workers)
+    base = with_settings(workload, explicit)
     planned = plan_variant(base, variant, parse_overrides(settings or []), own_variants(Path.cwd()), tuple(explicit))
 
     # The profiler's library is told before it is loaded that its notes are not for our users.

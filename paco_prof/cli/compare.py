@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paco_prof.cli.accuracy import AccuracyChoices, compare_accuracy
 from paco_prof.cli.comparison import Choices, compare_or_resume
 from paco_prof.cli.options import (
     Backbone,
     BatchSize,
+    Data,
     Device,
     Dim,
     Epoch,
@@ -33,10 +35,12 @@ from paco_prof.cli.options import (
     Threads,
     Timeout,
     Window,
+    Workers,
     auto_or_count,
     chosen,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
     from paco_prof.records import Contestant, Design
@@ -62,6 +66,8 @@ def compare(
     window: Window = None,
     dim: Dim = None,
     settings: Settings = None,
+    data: Data = None,
+    workers: Workers = None,
     device: Device = "auto",
     epoch: Epoch = 0,
     seed: Seed = 0,
@@ -70,6 +76,39 @@ def compare(
     retry_smaller: RetrySmaller = False,
     timeout: Timeout = None,
     no_fidelity: NoFidelity = False,
+    accuracy: Annotated[
+        bool, typer.Option("--accuracy", help="Train every variant, and compare accuracy and not times.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="With --accuracy: runs of each. [default: 3]", show_default=False),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="With --accuracy: of each run. [default: 5]", show_default=False),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=99.0,
+            help="With --accuracy: points that a variant may lose and be as good. [default: 1]",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=100.0,
+            help="With --accuracy: per cent whose time is asked for. [default: the baseline's, less the margin]",
+            show_default=False,
+        ),
+    ] = None,
+    no_twin: Annotated[
+        bool,
+        typer.Option("--no-twin", help="With --accuracy: train the reference loop itself, and not its exact twin."),
+    ] = False,
     resume: Resume = None,
     output: Output = None,
     markdown: Markdown = None,
@@ -84,6 +123,10 @@ def compare(
     intervals, what each variant changes of loss and gradient, the analysis's claims beside what was measured, stages
     before and after. A difference that is not established prints ~. The same variant twice measures this machine's
     noise.
+
+    With --accuracy each variant is trained instead, on the same data (scikit-learn's digits by default) and with the
+    same seeds: accuracy, the difference with its interval, whether a variant is as good within the margin, and the time
+    to an accuracy. A baseline with the reference loop is trained as its exact twin, which is checked in the same run.
 
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
@@ -113,7 +156,23 @@ def compare(
         sequential=sequential,
         retry_smaller=retry_smaller,
         fidelity=not no_fidelity,
+        data=data,
+        workers=workers,
     )
+
+    of_accuracy = AccuracyChoices(seeds, epochs, margin, target, twins=not no_twin)
+    if accuracy:
+        return compare_accuracy(
+            choices,
+            of_accuracy,
+            names,
+            resume=resume,
+            outputs=Outputs(output, markdown, plot),
+            no_progress=no_progress,
+            quiet=quiet,
+        )
+    if of_accuracy.given():
+        raise UsageError(f"{of_accuracy.given()} goes with --accuracy.", "Add it, or leave the option away.")
 
     def contestants(field: Field) -> tuple[Design, tuple[Contestant, ...]]:
         return "compare", compared(field, names)

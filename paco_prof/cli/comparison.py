@@ -33,6 +33,7 @@ class Choices:
         overrides: those that `--set` changes.
         launches, pairs, timeout, sequential, retry_smaller, fidelity: see `ComparisonPlan`.
         max_minutes: for everything.
+        data, workers: see `Workload`.
     """
 
     explicit: dict[str, Any] = field(default_factory=dict)
@@ -48,6 +49,8 @@ class Choices:
     sequential: bool = False
     retry_smaller: bool = False
     fidelity: bool = True
+    data: str | None = None
+    workers: int | None = None
 
     def given(self) -> dict[str, str]:
         """What is not as it is by default, and the option that made it so."""
@@ -61,6 +64,31 @@ class Choices:
             "fidelity": "--no-fidelity",
         }
         return {name: special.get(name, option) for name, option in options.items()}
+
+    def field(self) -> Field:
+        """Where variants come from, and what they are variants of.
+
+        Raises:
+            UsageError: a setting that is unknown, or a value that cannot be.
+        """
+        from paco_prof.data.spec import SYNTHETIC, parse_data
+        from paco_prof.settings import Workload, canonical, with_settings
+        from paco_prof.variants.contestants import Field
+        from paco_prof.variants.resolve import parse_overrides
+        from paco_prof.variants.user_file import own_variants
+
+        overrides = parse_overrides(self.overrides)
+        workload = Workload(
+            device=self.device,
+            epoch=self.epoch,
+            seed=self.seed,
+            threads=self.threads,
+            data=parse_data(self.data or SYNTHETIC),
+            workers=self.workers,
+        )
+        base = with_settings(workload, {**self.explicit, **overrides})
+        explicit = (*self.explicit, *(canonical(name) for name in overrides))
+        return Field(base, own_variants(Path.cwd()), explicit)
 
 
 def compare_or_resume(
@@ -104,16 +132,8 @@ def _new(
     from paco_prof.measure.comparing import new_comparison
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.records import ComparisonPlan
-    from paco_prof.settings import Workload, canonical, with_settings
-    from paco_prof.variants.contestants import Field
-    from paco_prof.variants.resolve import parse_overrides
-    from paco_prof.variants.user_file import own_variants
 
-    overrides = parse_overrides(choices.overrides)
-    workload = Workload(device=choices.device, epoch=choices.epoch, seed=choices.seed, threads=choices.threads)
-    base = with_settings(workload, {**choices.explicit, **overrides})
-    explicit = (*choices.explicit, *(canonical(name) for name in overrides))
-    design, chosen = contestants(Field(base, own_variants(Path.cwd()), explicit))
+    design, chosen = contestants(choices.field())
     minutes = choices.max_minutes or minutes_each * (len(chosen) - 1)
     plan = ComparisonPlan(
         launches=choices.launches or 3,

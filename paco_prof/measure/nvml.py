@@ -133,6 +133,7 @@ def opened(nvml: Any = None) -> Any:
 
 
 def find_device(nvml: Any, uuid: str) -> Any:
+    """The library's handle of the device with that UUID, however it is written; None where it knows none."""
     given = uuid.strip()
     bare = given.lower().removeprefix("gpu-").removeprefix("mig-")
     for candidate in (given, f"GPU-{bare}", f"MIG-{bare}"):

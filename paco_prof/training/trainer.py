@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from paco_prof.data.batch import Batch
+from paco_prof.data.images import ImageData
 from paco_prof.data.loading import EndlessBatches, Loader
 from paco_prof.data.seeds import seed_of
 from paco_prof.data.views import evaluation_views
@@ -20,9 +21,10 @@ from paco_prof.measure.loss_test import capture_call
 from paco_prof.measure.parts_health import parts_health
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import DataUsed
+from paco_prof.settings import Workload
 from paco_prof.training.epoch import EpochInProgress
 
-__all__ = ["Evaluation", "Trainer"]
+__all__ = ["Evaluation", "Trainer", "data_used"]
 
 # Beside the orders and the views of epochs, which are drawn from two and three numbers.
 _STEP = 4
@@ -81,17 +83,8 @@ class Trainer:
     @property
     def data(self) -> DataUsed:
         """The images, as a record keeps them."""
-        data = self.built.data
-        assert data is not None
-        return DataUsed(
-            name=data.name,
-            num_train=len(data.train),
-            num_eval=len(data.evaluation),
-            num_classes=data.num_classes,
-            workers=self.loader.workers,
-            drop_last=self.built.job.workload.drop_last,
-            split=data.split,
-        )
+        assert self.built.data is not None
+        return data_used(self.built.data, self.built.job.workload)
 
     def train(self, epoch: EpochInProgress, between: Callable[[EpochInProgress], None]) -> None:
         """Train an epoch, or what is left of it.
@@ -177,3 +170,16 @@ class Trainer:
         with capture_call(self.model.get_submodule("criterion")) as inputs:
             yield
         epoch.parts = parts_health(inputs, self._epsilon)
+
+
+def data_used(data: ImageData, workload: Workload) -> DataUsed:
+    """Images as a record keeps them."""
+    return DataUsed(
+        name=data.name,
+        num_train=len(data.train),
+        num_eval=len(data.evaluation),
+        num_classes=data.num_classes,
+        workers=workload.workers or 0,
+        drop_last=workload.drop_last,
+        split=data.split,
+    )
