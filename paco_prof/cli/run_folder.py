@@ -46,6 +46,10 @@ class RunFolder:
         """The picture."""
         return self.path / "curves.png"
 
+    @property
+    def _holds_run(self) -> bool:
+        return any(file.exists() for file in (self.checkpoint, self.record, self.metrics, self.curves))
+
     def check(self, *, resume: bool) -> None:
         """Find out before anything is built whether the run can be written there.
 
@@ -54,14 +58,14 @@ class RunFolder:
         """
         if resume:
             if not self.checkpoint.is_file():
-                raise UsageError(
-                    f"{self.path} holds no checkpoint to go on from.", "Without --resume a new run begins."
-                )
+                hint = "It has to begin anew, in another --out." if self._holds_run else "Without --resume one begins."
+                raise UsageError(f"{self.path} holds no checkpoint of a run to go on with.", hint)
             return
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--out {self.path} is not a folder.", "Name another one.")
-        if any(file.exists() for file in (self.checkpoint, self.record, self.metrics, self.curves)):
-            raise UsageError(f"{self.path} holds a run already.", "Use --resume to go on with it, or another --out.")
+        if self._holds_run:
+            hint = "Use --resume to go on with it, or another --out."
+            raise UsageError(f"{self.path} holds a run already.", hint if self.checkpoint.is_file() else "Use another.")
         existing = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             raise UsageError(f"--out {self.path} cannot be written.", "Name another folder.")

@@ -32,6 +32,7 @@ from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, Pa
 
 if TYPE_CHECKING:
     from paco_prof.records import RunPlan
+    from paco_prof.training.checkpoint import Checkpoint
     from paco_prof.training.run import RunOutcome
     from paco_prof.variants.resolve import Planned
 
@@ -48,7 +49,10 @@ def train(
     settings: Settings = None,
     data: Data = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Epochs. [default: 5]", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Epochs. [default: 5, or those of the run that goes on]", show_default=False
+        ),
     ] = None,
     eval_every: Annotated[int, typer.Option(min=1, help="Epochs between two evaluations.")] = 1,
     out: Annotated[
@@ -110,26 +114,27 @@ def train(
     base = with_settings(workload, explicit)
     planned = plan_variant(base, variant, parse_overrides(settings or []), own_variants(Path.cwd()), tuple(explicit))
     from paco_prof.records import RunPlan
+    from paco_prof.training.checkpoint import read_checkpoint
 
-    plan = RunPlan(epochs=epochs or DEFAULT_EPOCHS, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
-    outcome = _trained(planned, plan, folder, resume, fidelity=not no_fidelity, silent=quiet or no_progress)
+    checkpoint = read_checkpoint(folder.checkpoint) if resume else None
+    planned_epochs = DEFAULT_EPOCHS if checkpoint is None else checkpoint.record.plan.epochs
+    plan = RunPlan(epochs=epochs or planned_epochs, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
+    outcome = _trained(planned, plan, folder, checkpoint, fidelity=not no_fidelity, silent=quiet or no_progress)
     folder.finish(outcome.record, on_screen=not quiet)
     return _exit_code(outcome)
 
 
 def _trained(
-    planned: Planned, plan: RunPlan, folder: RunFolder, resume: bool, *, fidelity: bool, silent: bool
+    planned: Planned, plan: RunPlan, folder: RunFolder, checkpoint: Checkpoint | None, *, fidelity: bool, silent: bool
 ) -> RunOutcome:
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.building import build
     from paco_prof.measure.job import Job
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
-    from paco_prof.training.checkpoint import read_checkpoint
     from paco_prof.training.run import TrainingRun
     from paco_prof.training.trainer import Trainer
 
-    checkpoint = read_checkpoint(folder.checkpoint) if resume else None
     with SilentProgress() if silent else BarProgress(0.0) as progress:
         progress.begin("building the model")
         trainer = Trainer(build(Job(planned.workload, planned.base, planned.used, planned.optional)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from paco_prof.data.images import ImageData, Images
+from paco_prof.data.images import UNREADABLE, ImageData, Images
 from paco_prof.data.spec import data_name
 from paco_prof.errors import UsageError
 from paco_prof.paco2.backbone import import_timm
@@ -102,7 +102,7 @@ def _images(samples: Sequence[tuple[str, int]], root: Path) -> _FolderImages:
         # Their headers only: pixels that cannot be decoded show when their turn comes.
         try:
             Image.open(file).close()
-        except OSError as error:
+        except UNREADABLE as error:
             raise UsageError(f"{images.name(index)} is no image that can be read.", "Remove it, or mend it.") from error
     return images
 

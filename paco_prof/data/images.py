@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from PIL import Image
 
 from paco_prof.errors import UsageError
 
-__all__ = ["ImageData", "Images"]
+__all__ = ["UNREADABLE", "ImageData", "Images"]
+
+# What Pillow raises for a file that is no image, that is cut off, or that would fill the memory.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Images(ABC):
         """Read one, in colour.
 
         Raises:
-            OSError: it cannot be read or decoded (so Pillow says it).
+            UNREADABLE: any of them; it cannot be read or decoded.
         """
 
     @abstractmethod

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -100,15 +102,16 @@ class Loader:
                 f"{len(views)} images do not fill a batch of {batch_size}, and what is not full is left out.",
                 "Use a smaller --batch-size, or no --drop-last.",
             )
-        self._batches: DataLoader[Batch | Unreadable] = DataLoader(
-            views,  # type: ignore[arg-type]
-            batch_sampler=self._order,
-            num_workers=workers,
-            collate_fn=self._collate,
-            pin_memory=pinned,
-            persistent_workers=workers > 0,
-            prefetch_factor=PREFETCHED if workers > 0 else None,
-        )
+        with _silent_about_cores():
+            self._batches: DataLoader[Batch | Unreadable] = DataLoader(
+                views,  # type: ignore[arg-type]
+                batch_sampler=self._order,
+                num_workers=workers,
+                collate_fn=self._collate,
+                pin_memory=pinned,
+                persistent_workers=workers > 0,
+                prefetch_factor=PREFETCHED if workers > 0 else None,
+            )
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -121,7 +124,9 @@ class Loader:
             UsageError: an image cannot be decoded.
         """
         self._order.epoch, self._order.skipped = epoch, skipped
-        for batch in self._batches:
+        with _silent_about_cores():
+            batches = iter(self._batches)
+        for batch in batches:
             yield _decoded(batch)
 
     def first(self) -> Batch:
@@ -132,6 +137,14 @@ class Loader:
         """
         keys = next(iter(_Order(self.num_images, self.batch_size, self._seed, drop_last=False)))
         return _decoded(self._collate([self._views[key] for key in keys]))
+
+
+@contextmanager
+def _silent_about_cores() -> Iterator[None]:
+    """Torch warns of more workers than cores; whether they are too many, a finding says that knows the waiting."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
+        yield
 
 
 def _decoded(batch: Batch | Unreadable) -> Batch:

@@ -27,10 +27,11 @@ def parse_data(text: str) -> str:
         near = difflib.get_close_matches(text, [SYNTHETIC, DIGITS], n=1)
         hint = f"Did you mean {near[0]}?" if near else "Use synthetic, digits or folder:PATH."
         raise UsageError(f"--data {text!r} is unknown.", hint)
-    path = Path(text.removeprefix(_FOLDER)).expanduser()
-    if not text.removeprefix(_FOLDER) or not path.is_dir():
-        what = "is not a folder" if path.exists() else "does not exist"
-        raise UsageError(f"--data {text}: the folder {what}.", "Name a folder with a folder of images for each class.")
+    given = text.removeprefix(_FOLDER)
+    path = Path(given).expanduser()
+    if not given or not path.is_dir():
+        what = f"{given} {'is not a folder' if path.exists() else 'does not exist'}" if given else "there is no path"
+        raise UsageError(f"--data {text}: {what}.", "Name a folder with a folder of images for each class.")
     return _FOLDER + _without_root(path)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from paco_prof.data.batch import Batch
-from paco_prof.data.images import ImageData, Images
+from paco_prof.data.images import UNREADABLE, ImageData, Images
 from paco_prof.data.seeds import seed_of
 from paco_prof.errors import UsageError
 from paco_prof.paco2.backbone import import_timm
@@ -73,7 +73,7 @@ class Views(Dataset[Sample | Unreadable]):
         start = time.perf_counter()
         try:
             image = self._images.load(index)
-        except (OSError, SyntaxError, ValueError) as error:
+        except UNREADABLE as error:
             return Unreadable(self._images.name(index), str(error))
         with _seeded(self._seed, epoch, index):
             views = [self._transform(image) for _ in range(self._num_views)]

@@ -124,7 +124,7 @@ class TrainingRunRecord(Frozen):
         startup_seconds: from the start of each process that trained until its first epoch began, all of them together.
         total_seconds: wall time of all those processes, from their start until the last checkpoint was written.
         processes: how many there were: one, and one for each time the run was resumed.
-        fidelity: loss and gradient of the trained model against float64, on its last batch.
+        fidelity: loss and gradient of the trained model against float64, on the first batch of the first epoch.
     """
 
     schema_version: Literal[1] = 1

@@ -23,7 +23,7 @@ __all__ = ["LEAST_SPREAD", "Pace", "Span", "added", "pace", "quotient", "wait"]
 
 # Relative standard deviation of a run's level about another's that no single pilot can see, since all of it sits in one
 # launch: memory layout, placement, the hour of the day.
-LEAST_SPREAD = 0.01
+LEAST_SPREAD = 0.03
 # A single block of that many samples or more is cut into so many.
 LEAST_TO_CUT, PIECES = 8, 4
 

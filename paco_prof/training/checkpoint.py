@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise UsageError(f"{path} is not there.", "Without --resume a new run begins.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # A pickle of another kind is refused all the same.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
         if state["format"] != FORMAT:
             raise UsageError(f"{path} has format {state['format']}; this paco-prof reads {FORMAT}.")
         record = TrainingRunRecord.model_validate_json(state["record"])
@@ -87,21 +91,27 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Put a trainer where the checkpoint's stood.
 
     Raises:
-        UsageError: the checkpoint is of another architecture or of other settings; the trainer is as it was.
+        UsageError: the checkpoint is of another architecture, of other settings or of other images.
     """
     mine, theirs = trainer.built.job.workload, checkpoint.record.workload
     differing = _differing(mine, theirs)
     if differing:
         names = ", ".join(differing[:3])
         raise UsageError(
-            f"The checkpoint is of another run: {names} differ.", "Give the same options, or another --out."
+            f"The checkpoint is of another run: {names} differ{'s' if len(differing) == 1 else ''}.",
+            "Give the same options, or another --out.",
+        )
+    images = {"workers": trainer.data.workers}
+    if checkpoint.record.data.model_copy(update=images) != trainer.data:
+        raise UsageError(
+            f"{trainer.data.name} has other images than the checkpoint's run.", "Give it the same, or another --out."
         )
     try:
         trainer.model.load_state_dict(checkpoint.weights)
         trainer.optimization.load_state_dict(checkpoint.optimization)
-    except (RuntimeError, ValueError) as error:
+        trainer.keep_peaks(checkpoint.peaks)
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError("The checkpoint's weights are of another architecture.", "Use another --out.") from error
-    trainer.keep_peaks(checkpoint.peaks)
 
 
 def _differing(mine: Workload, theirs: Workload) -> list[str]:

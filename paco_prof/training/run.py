@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paco_prof import __version__, units
-from paco_prof.errors import PacoProfError
+from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.progress import Progress
@@ -16,6 +16,7 @@ from paco_prof.measure.shareable import last_line
 from paco_prof.records import Note, RunPlan, TrainingRunRecord
 from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
+from paco_prof.training.interrupts import held_interrupts
 from paco_prof.training.trainer import Evaluation, Trainer
 
 __all__ = ["RunOutcome", "TrainingRun", "new_record"]
@@ -83,10 +84,15 @@ class TrainingRun:
         """Go on from a checkpoint.
 
         Raises:
-            UsageError: it is of another run.
+            UsageError: it is of another run, or of one that has more epochs already than this one is to have.
         """
-        restore(self._trainer, checkpoint)
         before = checkpoint.record
+        if len(before.epochs) > self._plan.epochs:
+            raise UsageError(
+                f"The run has {len(before.epochs)} epochs already, and it is to have {self._plan.epochs}.",
+                "Ask for as many --epochs or more.",
+            )
+        restore(self._trainer, checkpoint)
         self._epoch = checkpoint.epoch
         self._before = before.total_seconds
         notes = tuple(note for note in before.notes if note.code not in ("interrupted", "failed"))
@@ -135,7 +141,8 @@ class TrainingRun:
             self._evaluation = trainer.evaluate()
             epoch.evaluation_seconds, accuracy = self._evaluation.seconds, self._evaluation.accuracy
         epoch.seconds = self._now() - begun
-        self._end_epoch(accuracy, begun)
+        with held_interrupts():
+            self._end_epoch(accuracy, begun)
 
     def _end_epoch(self, accuracy: float | None, begun: float) -> None:
         """The epoch's result, and a checkpoint of the next epoch's beginning, whose time is this epoch's."""
@@ -181,8 +188,8 @@ class TrainingRun:
         status = "interrupted" if code == "interrupted" else "failed"
         notes = (*self._record.notes, Note(code=code, detail=detail))
         self._update(total_seconds=self._total())
-        if code == "interrupted":
-            # After a failure in the middle of a step the weights are nobody's: the checkpoint before it is kept.
+        if code == "interrupted" and not self._trainer.is_mid_step:
+            # In the middle of a step, and after a failure, the weights are nobody's: the checkpoint before is kept.
             self._write_checkpoint()
         self._update(status=status, notes=notes)
 

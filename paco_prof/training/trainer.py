@@ -23,6 +23,7 @@ from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import DataUsed
 from paco_prof.settings import Workload
 from paco_prof.training.epoch import EpochInProgress
+from paco_prof.training.interrupts import held_interrupts
 
 __all__ = ["Evaluation", "Trainer", "data_used"]
 
@@ -58,9 +59,13 @@ class Trainer:
 
     Args:
         built: on images.
+
+    Attributes:
+        is_mid_step: whether a step was begun and not ended, so that the weights are those of no step.
     """
 
     def __init__(self, built: Built) -> None:
+        self.is_mid_step = False
         batches = built.step.batches
         if built.data is None or not isinstance(batches, EndlessBatches):
             raise UsageError("synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
@@ -103,11 +108,14 @@ class Trainer:
         while (batch := next(batches, None)) is not None:
             arrived = now()
             is_last = epoch.num_batches + 1 == len(self.loader)
-            with self._looking_at_parts(epoch) if is_last else contextlib.nullcontext():
-                losses = self.take(batch, epoch.epoch, epoch.num_batches)
-            if is_last:
-                self._clock.synchronize()
-            epoch.add(batch, losses, arrived - begun, is_first=is_first)
+            with held_interrupts():
+                self.is_mid_step = True
+                with self._looking_at_parts(epoch) if is_last else contextlib.nullcontext():
+                    losses = self.take(batch, epoch.epoch, epoch.num_batches)
+                if is_last:
+                    self._clock.synchronize()
+                epoch.add(batch, losses, arrived - begun, is_first=is_first)
+                self.is_mid_step = False
             between(epoch)
             begun, is_first = now(), False
             epoch.step_seconds += begun - arrived

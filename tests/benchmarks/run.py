@@ -13,7 +13,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from contrast import contrast_figures
 from figures import Figure, store
 from judgement import judgement_figures, live_figures
+from learning import learning_figures
 from overhead import light_step, overhead_figures, reference_step
+from projection import projection_figures
 from startup import startup_figures
 from tax import tax_figures
 
@@ -23,6 +25,8 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "tax": tax_figures,
     "judgement": judgement_figures,
     "live": live_figures,
+    "learning": learning_figures,
+    "projection": projection_figures,
     "instrument": lambda: [
         *overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5),
         *overhead_figures("ResNet-18, 96 px, batch 8, reference loss", reference_step(), 180, profiled_steps=1),

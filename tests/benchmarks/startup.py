@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {
     "paco-prof --help": (["--help"], 0.3),
     "paco-prof variants": (["variants"], 1.0),
+    "paco-prof estimate --from examples/analysis_batch8.json": (
+        ["estimate", "--from", "examples/analysis_batch8.json"],
+        1.0,
+    ),
     "paco-prof show examples/analysis_batch8.json": (["show", "examples/analysis_batch8.json"], 1.0),
 }
 

@@ -56,7 +56,7 @@ def _figures(name: str, base: Workload, target: float, seconds: float) -> list[F
     exact, _ = build_step(workload, CPU)
     # Its own copy of the same weights, as a run of its own would have.
     plain_model = PlainTwoView(build_step(workload, CPU)[0].model)  # type: ignore[arg-type]
-    plain = TrainingStep(plain_model, exact.batch, Optimization(plain_model, workload, CPU), CPU)
+    plain = TrainingStep(plain_model, exact.batches, Optimization(plain_model, workload, CPU), CPU)
     for step in (exact, plain, exact, plain):
         step.run()
     order = random.Random(0)

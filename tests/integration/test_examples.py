@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
         ("read_record.py", "backbone"),
         ("read_comparison.py", "established"),
         ("drop_in.py", "drop-in: loss 12.910"),
+        ("project_hours.py", "exact: "),
     ],
 )
 def test_an_example_runs(script: str, words: str) -> None:
@@ -25,5 +26,5 @@ def test_an_example_runs(script: str, words: str) -> None:
 
 
 def test_every_script_is_tested_here() -> None:
-    scripts = {"one_step.py", "read_record.py", "read_comparison.py", "drop_in.py"}
+    scripts = {"one_step.py", "read_record.py", "read_comparison.py", "drop_in.py", "project_hours.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == scripts

@@ -12,8 +12,8 @@ import pytest
 from builders import EXAMPLES, analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
 from comparisons import aa_record, ablation_record, comparison_record, unmeasured_record
 from paco_prof.errors import BadRecordError, ExitCode, UsageError
-from paco_prof.records import BreakdownRecord
-from paco_prof.store import check_writable, read_comparison, read_record, write_record, write_text
+from paco_prof.records import BreakdownRecord, ComparisonRecord
+from paco_prof.store import check_writable, read_kind, read_record, write_record, write_text
 
 BUILT = [cpu_record(), gpu_record(), interrupted_record(), analysis_record(), exact_record()]
 
@@ -186,15 +186,15 @@ def test_a_comparison_that_is_written_is_the_one_that_is_read(number: int, tmp_p
     path = tmp_path / "run.json"
     write_record(path, COMPARED[number])
     assert repr(read_record(path)) == repr(COMPARED[number])
-    assert repr(read_comparison(path)) == repr(COMPARED[number])
+    assert repr(read_kind(path, ComparisonRecord)) == repr(COMPARED[number])
 
 
 def test_a_breakdown_is_no_comparison(tmp_path: Path) -> None:
     write_record(tmp_path / "run.json", cpu_record())
     with pytest.raises(BadRecordError, match=r"run\.json is the record of a breakdown.*compare and ablate write one"):
-        read_comparison(tmp_path / "run.json")
+        read_kind(tmp_path / "run.json", ComparisonRecord)
     with pytest.raises(BadRecordError, match="No such file"):
-        read_comparison(tmp_path / "none.json")
+        read_kind(tmp_path / "none.json", ComparisonRecord)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from paco_prof.cli.app import run
 from paco_prof.errors import UsageError
 from paco_prof.measure import referee
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Failure
-from paco_prof.store import read_comparison, write_record
+from paco_prof.store import read_kind, write_record
 
 
 @dataclass
@@ -180,7 +180,7 @@ def test_results_go_where_they_were_asked_to(stand: Stand, tmp_path: Path, capsy
     files = ["--output", "run.json", "--markdown", "report.md"]
     assert run(["compare", "baseline", "exact", "optimized", *files]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"run.json", "report.md"}
-    assert read_comparison(tmp_path / "run.json") == comparison_record(launches=1)
+    assert read_kind(tmp_path / "run.json", ComparisonRecord) == comparison_record(launches=1)
     assert "Speed" in capsys.readouterr().out
 
 
@@ -268,7 +268,7 @@ def test_a_comparison_goes_on_into_its_own_file(stand: Stand, tmp_path: Path) ->
     (asked,) = stand.asked
     assert (asked.launches, asked.contestants, asked.plan) == (before.launches, before.contestants, before.plan)
     assert asked.status == "running"
-    assert read_comparison(tmp_path / "run.json") == comparison_record(launches=1)
+    assert read_kind(tmp_path / "run.json", ComparisonRecord) == comparison_record(launches=1)
 
 
 def test_a_comparison_goes_on_into_another_file_where_that_is_named(stand: Stand, tmp_path: Path) -> None:

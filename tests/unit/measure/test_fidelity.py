@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from paco_prof.analysis.fidelity import FidelityView, fidelity_view
+from paco_prof.data.batch import Batch, SameBatch
 from paco_prof.measure import fidelity
 from paco_prof.measure.fidelity import measure_fidelity
-from paco_prof.measure.workload import Batch, TrainingStep
+from paco_prof.measure.workload import TrainingStep
 from paco_prof.records import BreakdownRecord, Fidelity
 from paco_prof.settings import Workload
 from paco_prof.variants.catalogue import TOGGLES
@@ -56,7 +57,7 @@ def loss_error(found: Fidelity, name: str = "total") -> float:
 def in_float64(step: TrainingStep) -> TrainingStep:
     """The step, all of it in float64."""
     step.model.double()
-    step.batch = Batch(step.batch.x1.double(), step.batch.x2.double(), step.batch.targets)
+    step.batches = SameBatch(Batch(step.batch.x1.double(), step.batch.x2.double(), step.batch.targets))
     return step
 
 
@@ -264,7 +265,7 @@ def test_peaks_of_the_same_image_are_not_stale() -> None:
     step = step_of("stale-peaks+float64-parts")
     batch = step.batch
     x1, x2, targets = (of[:1].repeat(2, *[1] * (of.dim() - 1)) for of in (batch.x1, batch.x2, batch.targets))
-    step.batch = Batch(x1, x2, targets)
+    step.batches = SameBatch(Batch(x1, x2, targets))
     found = measure_fidelity(step, job_of("stale-peaks+float64-parts").workload, TINY)
     assert loss_error(found, "soc") < 1e-4
     assert loss_error(found) < 1e-4

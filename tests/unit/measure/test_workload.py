@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from paco_prof.data.batch import Batch, synthetic_batch
 from paco_prof.errors import UsageError
-from paco_prof.measure.workload import Batch, TrainingStep, build_model, build_step, synthetic_batch
+from paco_prof.measure.workload import TrainingStep, build_model, build_step
 from paco_prof.settings import Workload, with_settings
 from paco_prof.stages import listening
 from tiny import CPU, TINY, step_of
@@ -146,7 +147,7 @@ def test_without_it_they_are_as_torch_makes_them() -> None:
 
 
 def test_the_values_of_a_batch_do_not_depend_on_its_layout() -> None:
-    plain = synthetic_batch(TINY, 96)
+    plain = synthetic_batch(2, 7, 96, seed=0)
     last = plain.channels_last()
     assert torch.equal(plain.x1, last.x1)
     assert torch.equal(plain.x2, last.x2)
