@@ -33,7 +33,7 @@ contracts: $(DEV) ## who may import whom
 bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (45 minutes, 11 GB for torch.profiler)
 	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
-reports: $(RUN) ## measure reports/ anew, and put them into the README (about 35 minutes)
+reports: $(RUN) ## measure reports/ anew, and put them into the README (about an hour)
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
 		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
 	$(BIN)/paco-prof breakdown --batch-size 8 --variant exact --output reports/breakdown_exact.json \
@@ -46,6 +46,11 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about 35
 		--markdown reports/ablate_phases.md --plot reports/ablate_phases.png
 	$(BIN)/paco-prof ablate --mode factorial --output reports/ablate_factorial.json \
 		--markdown reports/ablate_factorial.md --plot reports/ablate_factorial.png
+	$(BIN)/paco-prof estimate --output reports/estimate_resnet50.json \
+		--markdown reports/estimate_resnet50.md --plot reports/estimate_resnet50.png
+	$(BIN)/paco-prof compare baseline optimized --accuracy --image-size 64 --epochs 2 --threads 1 \
+		--output reports/compare_accuracy.json --markdown reports/compare_accuracy.md \
+		--plot reports/compare_accuracy.png
 	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from paco_prof.records import ComparisonRecord
-from paco_prof.render.breakdown_report import breakdown_document
-from paco_prof.render.comparison_report import comparison_document
 from paco_prof.render.document import Document, Heading
+from paco_prof.render.reports import document_of
 from paco_prof.render.terminal import to_terminal
 from paco_prof.store import read_record
 
@@ -35,13 +33,10 @@ def readme_with_reports() -> str:
 
 
 def _document(path: Path) -> Document:
-    record = read_record(path)
-    if not isinstance(record, ComparisonRecord):
-        return breakdown_document(record)
-    # The stages before and after, and how it was measured, are in the report under reports/.
-    whole = comparison_document(record)
+    """The report, without the stages before and after and what follows them: those are under reports/."""
+    whole = document_of(read_record(path))
     headings = [isinstance(block, Heading) and block.text.startswith("Before and after") for block in whole.blocks]
-    return replace(whole, blocks=whole.blocks[: headings.index(True)])
+    return replace(whole, blocks=whole.blocks[: headings.index(True)] if any(headings) else whole.blocks)
 
 
 def _printed(document: Document) -> str:

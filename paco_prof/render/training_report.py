@@ -42,7 +42,7 @@ def training_document(record: TrainingRunRecord) -> Document:
         blocks += [Heading("Where the time went"), _time_table(view), Paragraph(TIME_NOTES)]
     fidelity = fidelity_view(record.variant.kind, record.fidelity)
     if fidelity is not None:
-        blocks += fidelity_blocks(fidelity, "after the last epoch and on its last batch")
+        blocks += fidelity_blocks(fidelity, "after the last epoch and on the first batch of the first")
     found = find_in_run(record)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(run_sentence(finding) for finding in found))]

@@ -12,10 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from paco_prof.records import ComparisonRecord
-from paco_prof.render.breakdown_report import breakdown_document
-from paco_prof.render.comparison_report import comparison_document
 from paco_prof.render.markdown import to_markdown
+from paco_prof.render.reports import document_of
 from paco_prof.store import read_record
 
 
@@ -32,20 +30,18 @@ def readme() -> ModuleType:
 
 BREAKDOWNS = ("breakdown_resnet50", "breakdown_exact")
 COMPARISONS = ("compare_exact", "compare_optimized", "ablate_phases", "ablate_factorial")
+OF_TRAINING = ("estimate_resnet50", "compare_accuracy")
 
 
-@pytest.mark.parametrize("name", BREAKDOWNS + COMPARISONS)
+@pytest.mark.parametrize("name", BREAKDOWNS + COMPARISONS + OF_TRAINING)
 def test_the_markdown_report_is_what_show_writes(readme: ModuleType, name: str) -> None:
     path = readme.RECORD.with_name(f"{name}.json")
-    record = read_record(path)
-    is_comparison = isinstance(record, ComparisonRecord)
-    document = comparison_document(record) if is_comparison else breakdown_document(record)
-    assert path.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document_of(read_record(path)))
 
 
 def test_every_committed_record_is_tested_here(readme: ModuleType) -> None:
     records = {path.stem for path in readme.REPORTS.glob("*.json")} - {"benchmarks"}
-    assert records == {*BREAKDOWNS, *COMPARISONS}
+    assert records == {*BREAKDOWNS, *COMPARISONS, *OF_TRAINING}
 
 
 def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:

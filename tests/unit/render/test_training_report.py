@@ -137,7 +137,7 @@ def test_the_shown_epochs_are_spread_evenly(num: int, most: int, data: st.DataOb
 
 def test_the_fidelity_is_that_of_the_trained_model() -> None:
     text = prose(training_document(healthy_run()))
-    assert "after the last epoch and on its last batch" in text
+    assert "after the last epoch and on the first batch of the first" in text
     assert "before the first step" not in text
 
 

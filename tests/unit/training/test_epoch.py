@@ -1,0 +1,83 @@
+"""What an epoch comes to, from steps made by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from paco_prof.data.batch import Batch
+from paco_prof.records import PartsHealth
+from paco_prof.training.epoch import EpochInProgress
+
+ALPHA = 0.2
+
+
+def batch(size: int, loading: float | None = 0.5) -> Batch:
+    return Batch(torch.zeros(size, 3, 1, 1), torch.zeros(size, 3, 1, 1), torch.zeros(size), loading)
+
+
+def epoch_of(*pac: float, soc: float = 1.0) -> EpochInProgress:
+    """An epoch of a step for each value of PaC."""
+    epoch = EpochInProgress(2)
+    for number, value in enumerate(pac):
+        losses = {"total": torch.tensor(value + soc), "pac": torch.tensor(value), "soc": torch.tensor(soc)}
+        epoch.add(batch(4 if number < len(pac) - 1 else 3), losses, 1.0 + number, is_first=number == 0)
+    return epoch
+
+
+def test_steps_are_counted_and_losses_averaged() -> None:
+    result = epoch_of(0.1, 0.3, 0.5).result(ALPHA, 0.01, 0.75)
+    assert (result.epoch, result.num_batches, result.num_images) == (2, 3, 11)
+    assert result.losses == pytest.approx({"total": 1.3, "pac": 0.3, "soc": 1.0})
+    assert (result.learning_rate, result.accuracy) == (0.01, 0.75)
+    assert result.loading_seconds == 1.5
+
+
+def test_the_first_wait_is_the_epochs_start() -> None:
+    result = epoch_of(0.1, 0.3, 0.5).result(ALPHA, 0.01, None)
+    assert (result.start_seconds, result.waiting_seconds) == (1.0, 5.0)
+
+
+def test_how_many_steps_had_pac_at_alpha() -> None:
+    """Within a hundredth of it."""
+    assert epoch_of(0.2, 0.2019, 0.1981, 0.21).result(ALPHA, 0.01, None).at_alpha == 0.75
+    assert epoch_of(0.1, math.nan).result(ALPHA, 0.01, None).at_alpha == 0.0
+
+
+def test_losses_that_are_not_finite_are_left_out_of_the_mean() -> None:
+    result = epoch_of(0.1, math.nan, 0.3, math.inf).result(ALPHA, 0.01, None)
+    assert result.non_finite == 2
+    assert result.losses["pac"] == pytest.approx(0.2)
+    assert result.losses["soc"] == 1.0
+
+
+def test_nothing_finite_has_no_mean() -> None:
+    result = epoch_of(math.nan).result(ALPHA, 0.01, None)
+    assert math.isnan(result.losses["pac"])
+
+
+def test_the_latest_losses() -> None:
+    assert epoch_of(0.1, 0.3).latest() == pytest.approx({"total": 1.3, "pac": 0.3, "soc": 1.0})
+    assert EpochInProgress(0).latest() == {}
+
+
+@pytest.mark.parametrize("parts", [None, PartsHealth(coinciding=0.5, at_floor=0.25, spread=0.1)])
+def test_a_state_is_plain_and_comes_back(parts: PartsHealth | None) -> None:
+    epoch = epoch_of(0.1, 0.3, 1e-7)
+    epoch.parts = parts
+    epoch.checkpoint_seconds = 0.125
+    state = json.loads(json.dumps(epoch.state()))
+    again = EpochInProgress.from_state(state)
+    assert again.state() == epoch.state()
+    assert again.result(ALPHA, 0.01, 0.5) == epoch.result(ALPHA, 0.01, 0.5)
+    assert again.latest() == epoch.latest()
+
+
+def test_a_state_goes_on() -> None:
+    whole, half = epoch_of(0.1, 0.3), EpochInProgress.from_state(epoch_of(0.1).state())
+    losses = {name: values[-1] for name, values in whole.losses.items()}
+    half.add(batch(3), losses, 2.0, is_first=False)
+    assert half.result(ALPHA, 0.01, None).losses == whole.result(ALPHA, 0.01, None).losses
