@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from paco_prof.cli.comparison import Choices
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.planning import refuse_synthetic
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def compare_accuracy(
     from paco_prof.training.accuracy import AccuracyComparison
 
     with SilentProgress() if quiet or no_progress else BarProgress(0.0) as progress:
-        outcome = AccuracyComparison(record, progress, outputs.save_record, twins=accuracy.twins).run()
+        outcome = AccuracyComparison(record, progress, outputs.save_record).run()
     done = outcome.record
     if not any(run.accuracy is not None for run in done.runs):
         outputs = replace(outputs, plot=None)
@@ -88,19 +89,19 @@ def compare_accuracy(
 
 
 def _new(choices: Choices, accuracy: AccuracyChoices, names: list[str]) -> AccuracyRecord:
-    from paco_prof.data.spec import SYNTHETIC
     from paco_prof.records import AccuracyPlan, RunPlan
     from paco_prof.variants.contestants import compared
 
     chosen = replace(choices, data=choices.data or DEFAULT_DATA)
-    if chosen.data == SYNTHETIC:
-        raise UsageError("Synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
-    contestants = compared(chosen.field(), names)
+    field = chosen.field()
+    refuse_synthetic(field.base)
+    contestants = compared(field, names)
     plan = AccuracyPlan(
         seeds=accuracy.seeds or DEFAULT_SEEDS,
         run=RunPlan(epochs=accuracy.epochs or DEFAULT_EPOCHS),
         margin=(accuracy.margin or DEFAULT_MARGIN) / 100,
         target=None if accuracy.target is None else accuracy.target / 100,
+        twins=accuracy.twins,
     )
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.accuracy import new_accuracy

@@ -35,9 +35,12 @@ from paco_prof.cli.options import (
     chosen,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.planning import base_workload, job_of, planned_variant
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
 
 __all__ = ["breakdown"]
+
+DEFAULT_DATA = "synthetic"
 
 
 def breakdown(
@@ -104,29 +107,20 @@ def breakdown(
         dim=dim,
     )
 
-    # Imported here, so that --help need not wait for pydantic, nor bad input for torch.
-    from paco_prof.data.spec import SYNTHETIC, parse_data
-    from paco_prof.settings import Workload, with_settings
-    from paco_prof.variants.resolve import parse_overrides, plan_variant
-    from paco_prof.variants.user_file import own_variants
-
-    images = parse_data(data or SYNTHETIC)
-    workload = Workload(device=device, epoch=epoch, seed=seed, threads=threads, data=images, workers=workers)
-    base = with_settings(workload, explicit)
-    planned = plan_variant(base, variant, parse_overrides(settings or []), own_variants(Path.cwd()), tuple(explicit))
+    placed = {"device": device, "epoch": epoch, "seed": seed, "threads": threads, "workers": workers}
+    base = base_workload(explicit, data=data or DEFAULT_DATA, **placed)
+    planned = planned_variant(base, variant, settings or [], explicit)
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from paco_prof.cli.progress import BarProgress, SilentProgress
-    from paco_prof.measure.job import Job
     from paco_prof.measure.session import Plan, measure_breakdown
     from paco_prof.measure.shareable import shareable_command
 
-    job = Job(planned.workload, planned.base, planned.used, planned.optional)
     plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity)
     command = shareable_command(["paco-prof", *sys.argv[1:]])
     with SilentProgress() if quiet or no_progress else BarProgress(max_seconds) as progress:
-        outcome = measure_breakdown(job, plan, progress, outputs.save_record, command)
+        outcome = measure_breakdown(job_of(planned), plan, progress, outputs.save_record, command)
     training = outcome.record.training
     if training is None:
         # A run that ended before its first step has no bars to draw.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.planning import base_workload
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "compare_or_resume"]
 
+DEFAULT_DATA = "synthetic"
 # Options that are not called like what they set.
 OPTIONS = {"num_parts": "--parts"}
 # What a comparison that goes on may have otherwise than it began.
@@ -71,22 +73,14 @@ class Choices:
         Raises:
             UsageError: a setting that is unknown, or a value that cannot be.
         """
-        from paco_prof.data.spec import SYNTHETIC, parse_data
-        from paco_prof.settings import Workload, canonical, with_settings
+        from paco_prof.settings import canonical, with_settings
         from paco_prof.variants.contestants import Field
         from paco_prof.variants.resolve import parse_overrides
         from paco_prof.variants.user_file import own_variants
 
         overrides = parse_overrides(self.overrides)
-        workload = Workload(
-            device=self.device,
-            epoch=self.epoch,
-            seed=self.seed,
-            threads=self.threads,
-            data=parse_data(self.data or SYNTHETIC),
-            workers=self.workers,
-        )
-        base = with_settings(workload, {**self.explicit, **overrides})
+        placed = {name: getattr(self, name) for name in ("device", "epoch", "seed", "threads", "workers")}
+        base = with_settings(base_workload(self.explicit, data=self.data or DEFAULT_DATA, **placed), overrides)
         explicit = (*self.explicit, *(canonical(name) for name in overrides))
         return Field(base, own_variants(Path.cwd()), explicit)
 

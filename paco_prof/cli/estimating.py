@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.planning import base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.errors import InterruptedRunError, MeasurementError, PacoProfError, UsageError
 
 if TYPE_CHECKING:
@@ -248,36 +249,17 @@ def _measured(outcome: PilotOutcome, size: Size, sized: bool) -> EstimateRecord 
 
 def _jobs(names: Sequence[str], options: Measurement) -> list[Job]:
     """The variants, planned before torch is loaded."""
-    from paco_prof.data.spec import SYNTHETIC, parse_data
-    from paco_prof.settings import Workload, with_settings
-    from paco_prof.variants.resolve import parse_overrides, plan_variant
-    from paco_prof.variants.user_file import own_variants
-
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise UsageError(f"{twice!r} stands there twice.", "Name each variant once.")
-    data = parse_data(options.data or DEFAULT_DATA)
-    if data == SYNTHETIC:
-        raise UsageError(
-            "A pilot run loads real images, and synthetic ones are not loaded.",
-            "Use --data digits or folder:PATH, or --from the record of a breakdown.",
-        )
-    workload = Workload(
-        device=options.device,
-        seed=options.seed,
-        threads=options.threads,
-        data=data,
-        workers=options.workers,
-    )
-    base = with_settings(workload, options.explicit)
-    overrides, own = parse_overrides(options.overrides), own_variants(Path.cwd())
-    planned = [plan_variant(base, name, overrides, own, tuple(options.explicit)) for name in names]
+    placed = {name: getattr(options, name) for name in ("device", "seed", "threads", "workers")}
+    base = base_workload(options.explicit, data=options.data or DEFAULT_DATA, **placed)
+    refuse_synthetic(base)
+    planned = [planned_variant(base, name, options.overrides, options.explicit) for name in names]
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    from paco_prof.measure.job import Job
-
-    return [Job(each.workload, each.base, each.used, each.optional) for each in planned]
+    return [job_of(each) for each in planned]
 
 
 def raise_what_ended_it(record: EstimateRecord | None, error: BaseException | None) -> None:

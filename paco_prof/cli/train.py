@@ -27,8 +27,9 @@ from paco_prof.cli.options import (
     Workers,
     chosen,
 )
+from paco_prof.cli.planning import base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.cli.run_folder import RunFolder
-from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
+from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
 
 if TYPE_CHECKING:
     from paco_prof.records import RunPlan
@@ -102,17 +103,10 @@ def train(
         dim=dim,
     )
 
-    from paco_prof.data.spec import SYNTHETIC, parse_data
-    from paco_prof.settings import Workload, with_settings
-    from paco_prof.variants.resolve import parse_overrides, plan_variant
-    from paco_prof.variants.user_file import own_variants
-
-    images = parse_data(data or DEFAULT_DATA)
-    if images == SYNTHETIC:
-        raise UsageError("Synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
-    workload = Workload(device=device, seed=seed, threads=threads, data=images, workers=workers, drop_last=drop_last)
-    base = with_settings(workload, explicit)
-    planned = plan_variant(base, variant, parse_overrides(settings or []), own_variants(Path.cwd()), tuple(explicit))
+    placed = {"device": device, "seed": seed, "threads": threads, "workers": workers, "drop_last": drop_last}
+    base = base_workload(explicit, data=data or DEFAULT_DATA, **placed)
+    refuse_synthetic(base)
+    planned = planned_variant(base, variant, settings or [], explicit)
     from paco_prof.records import RunPlan
     from paco_prof.training.checkpoint import read_checkpoint
 
@@ -129,7 +123,6 @@ def _trained(
 ) -> RunOutcome:
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.building import build
-    from paco_prof.measure.job import Job
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
     from paco_prof.training.run import TrainingRun
@@ -137,7 +130,7 @@ def _trained(
 
     with SilentProgress() if silent else BarProgress(0.0) as progress:
         progress.begin("building the model")
-        trainer = Trainer(build(Job(planned.workload, planned.base, planned.used, planned.optional)))
+        trainer = Trainer(build(job_of(planned)))
         folder.create()
         run = TrainingRun(
             trainer,

@@ -17,7 +17,7 @@ from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import Fidelity
 from paco_prof.settings import Workload
 
-__all__ = ["copy_of_state", "measure_fidelity"]
+__all__ = ["MAX_LOOPED_DISTANCES", "copy_of_state", "measure_fidelity"]
 
 # Distances that the reference loop may take; a float64 forward and backward pass over so many takes a few seconds.
 MAX_LOOPED_DISTANCES = 20_000

@@ -22,12 +22,14 @@ class AccuracyPlan(Frozen):
         run: how long each is.
         margin: share of the evaluation images by which a variant may be worse and still be called as good.
         target: accuracy whose time is asked for; None is the baseline's mean less the margin.
+        twins: whether what has the reference loop is trained as its exact twin.
     """
 
     seeds: int = Field(default=3, ge=1)
     run: RunPlan = RunPlan()
     margin: float = Field(default=0.01, gt=0, lt=1)
     target: float | None = Field(default=None, gt=0, le=1)
+    twins: bool = True
 
 
 class AccuracyRun(Frozen):

@@ -20,7 +20,7 @@ from paco_prof.measure.shareable import last_line
 from paco_prof.records import AccuracyPlan, AccuracyRecord, AccuracyRun, Contestant, Note, TrainingRunRecord
 from paco_prof.training.run import RunOutcome, TrainingRun
 from paco_prof.training.trainer import Trainer, data_used
-from paco_prof.training.twin import check_twin, has_loop, twin_of
+from paco_prof.training.twin import check_twin, has_loop, require_loop_in_time, twin_of
 
 __all__ = ["AccuracyComparison", "AccuracyOutcome", "new_accuracy", "resumed_accuracy"]
 
@@ -76,7 +76,6 @@ class AccuracyComparison:
         record: as `new_accuracy` or `resumed_accuracy` made it.
         progress: told what is going on.
         save: given the record after every epoch.
-        twins: train a contestant that has the reference loop in forms that compute the same without it.
     """
 
     def __init__(
@@ -84,13 +83,10 @@ class AccuracyComparison:
         record: AccuracyRecord,
         progress: Progress,
         save: Callable[[AccuracyRecord], None],
-        *,
-        twins: bool = True,
     ) -> None:
         self._record = record
         self._progress = progress
         self._save = save
-        self._twins = twins
         self._before = record.measuring_seconds or 0.0
 
     def run(self) -> AccuracyOutcome:
@@ -108,25 +104,34 @@ class AccuracyComparison:
             error = failure
             self._update(status="failed", notes=(*self._record.notes, Note(code="failed", detail=last_line(failure))))
         self._update(measuring_seconds=self._before + time.perf_counter() - begun)
-        try:
-            self._save(self._record)
-        except PacoProfError as unwritten:
-            error = error or unwritten
+        if self._record.runs:
+            # Where nothing was trained, a file that is there keeps what it holds.
+            try:
+                self._save(self._record)
+            except PacoProfError as unwritten:
+                error = error or unwritten
         return AccuracyOutcome(self._record, error)
 
     def _train_all(self) -> None:
+        for contestant in self._record.contestants:
+            if self._is_twin(contestant) and contestant.fidelity is None:
+                require_loop_in_time(contestant.workload)
         done = {(run.contestant, run.seed) for run in self._record.runs}
         for seed in range(self._record.plan.seeds):
             for place in range(len(self._record.contestants)):
                 if (place, seed) not in done:
                     self._train(place, seed)
+                    gc.collect()
+
+    def _is_twin(self, contestant: Contestant) -> bool:
+        return self._record.plan.twins and has_loop(contestant.workload)
 
     def _train(self, place: int, number: int) -> None:
         """One run. What it was built from is forgotten afterwards, so that one model at a time takes memory."""
         contestant = self._record.contestants[place]
         self._progress.begin(f"{contestant.name}, seed {number + 1}: building the model")
         seed = contestant.workload.seed + number
-        is_twin = self._twins and has_loop(contestant.workload)
+        is_twin = self._is_twin(contestant)
         workload, base = (each.model_copy(update={"seed": seed}) for each in (contestant.workload, contestant.base))
         trained = twin_of(workload) if is_twin else workload
         try:
@@ -138,8 +143,6 @@ class AccuracyComparison:
         except Exception as failure:
             self._put(AccuracyRun(contestant=place, seed=number, failed=last_line(failure)))
             return
-        finally:
-            gc.collect()
         if isinstance(outcome.error, (KeyboardInterrupt, PacoProfError)):
             raise outcome.error
 
@@ -183,13 +186,11 @@ class AccuracyComparison:
             return
         self._progress.begin(f"comparing {contestant.name} with float64")
         if is_twin:
-            twin = check_twin(place, job)
+            twin = check_twin(place, job, contestant.workload.forms)
             self._update(twins=(*(t for t in self._record.twins if t.contestant != place), twin))
         fidelity = twin.fidelity if is_twin else measure_fidelity(trainer.step, job.workload, job.base)
         kept = contestant.workload if is_twin else job.workload
-        built = {
-            name: getattr(job.workload, name) for name in ("num_classes", "feature_map", "num_parameters", "device")
-        }
+        built = {name: getattr(job.workload, name) for name in KNOWN_WHEN_BUILT}
         workload = kept.model_copy(update={**built, "seed": contestant.workload.seed})
         changed = {"workload": workload, "variant": job.variant, "fidelity": fidelity}
         contestants = list(self._record.contestants)

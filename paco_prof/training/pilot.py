@@ -152,7 +152,7 @@ class PilotRun:
     def _warm_up(self) -> list[float]:
         """Steps until they stop getting faster, and one evaluation; seconds of each step."""
         series = self._series[0]
-        stream, taken = self._stream(), list[float]()
+        stream, taken = self._endless(), list[float]()
 
         def take() -> float:
             batch = next(stream)
@@ -210,6 +210,11 @@ class PilotRun:
         """An epoch of its own, so that no batch is read twice."""
         self._streams += 1
         return self._trainer.loader.epoch(self._streams - 1)
+
+    def _endless(self) -> Iterator[Batch]:
+        """One epoch after the other: a small set has fewer batches than a warm-up takes."""
+        while True:
+            yield from self._stream()
 
     def _evaluate(self) -> None:
         found = self._trainer.evaluate(1 + EVALUATION_BATCHES)

@@ -6,14 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 from paco_prof.errors import UsageError
+from paco_prof.forms import Forms
 from paco_prof.measure.building import Built, build
-from paco_prof.measure.fidelity import measure_fidelity
+from paco_prof.measure.fidelity import MAX_LOOPED_DISTANCES, measure_fidelity
 from paco_prof.measure.job import Job
 from paco_prof.measure.training import bare_step
 from paco_prof.records import ExactTwin
 from paco_prof.settings import Workload, with_settings
 
-__all__ = ["check_twin", "has_loop", "twin_of"]
+__all__ = ["check_twin", "has_loop", "require_loop_in_time", "twin_of"]
 
 TWIN = {
     "contrast": "fused",
@@ -25,7 +26,7 @@ TWIN = {
 }
 # The loop takes about a quarter of a second for a thousand distances on a CPU; beyond this a step takes minutes.
 MOST_DISTANCES = 150_000
-# So few images that the float64 reference is the loop itself.
+# At most; fewer where the float64 reference would not be the loop itself.
 CHECKED_IMAGES = 8
 PAIRS = 3
 
@@ -41,28 +42,45 @@ def twin_of(workload: Workload) -> Workload:
     return with_settings(workload, {**TWIN, "pool": pool})
 
 
-def check_twin(contestant: int, job: Job) -> ExactTwin:
+def require_loop_in_time(workload: Workload) -> None:
+    """Find out before training whether the loop can be timed.
+
+    Raises:
+        UsageError: a step of it would take minutes.
+    """
+    if _num_distances(workload, workload.batch_size) > MOST_DISTANCES:
+        raise UsageError(
+            f"A step of the reference loop takes minutes at a batch of {workload.batch_size}, so it cannot be timed.",
+            "Use a smaller --batch-size, or compare with exact in the place of baseline.",
+        )
+
+
+def check_twin(contestant: int, job: Job, loop_forms: Forms) -> ExactTwin:
     """Hold a twin against the loop: loss and gradient in float64, and the time of steps taken in turns.
 
     Args:
         contestant: whose twin it is.
-        job: of the twin; its base has the loop.
+        job: of the twin.
+        loop_forms: those of whose twin it is.
 
     Raises:
         UsageError: a step of the loop would take minutes.
     """
-    loop = job.workload.model_copy(update={"forms": job.base.forms})
-    num_anchors = loop.batch_size * loop.num_parts
-    if num_anchors * (2 * (loop.batch_size - 1) * num_anchors + 1) > MOST_DISTANCES:
-        raise UsageError(
-            f"A step of the reference loop takes minutes at a batch of {loop.batch_size}, so it cannot be timed.",
-            "Use a smaller --batch-size, or compare with exact in the place of baseline.",
-        )
+    require_loop_in_time(job.workload)
+    loop = job.workload.model_copy(update={"forms": loop_forms})
     small = min(CHECKED_IMAGES, loop.batch_size)
+    while small > 2 and _num_distances(loop, small) > MAX_LOOPED_DISTANCES:
+        small -= 1
     checked = build(_sized(replace(job, base=loop), small))
     fidelity = measure_fidelity(checked.step, checked.job.workload, checked.job.base)
     loop_steps, twin_steps = _steps_in_turns(build(replace(job, workload=loop, base=loop)), build(job))
     return ExactTwin(contestant=contestant, fidelity=fidelity, loop_steps=loop_steps, twin_steps=twin_steps)
+
+
+def _num_distances(workload: Workload, num_images: int) -> int:
+    """Distances that a step of the loop takes: from each part to its match and to all parts of the other images."""
+    num_anchors = num_images * workload.num_parts
+    return num_anchors * (2 * (num_images - 1) * num_anchors + 1)
 
 
 def _sized(job: Job, batch_size: int) -> Job:

@@ -234,6 +234,7 @@ def test_a_measurement_by_default(stand: Stand) -> None:
 
 
 def test_every_option_of_a_measurement_arrives(stand: Stand) -> None:
+    Path("birds").mkdir()
     options = (
         "--variant fused-loss --variant baseline --batch-size 2 --backbone test_vit --image-size 96 --num-classes 5 "
         "-K 3 -r 7 -d 8 --set gamma=0 --device cuda:1 --seed 4 --threads 3 --workers 2 --data folder:birds "
