@@ -15,7 +15,7 @@ from paco_prof.settings import Workload
 from paco_prof.training.trainer import Trainer
 from tiny import CPU, TINY, job_of
 
-__all__ = ["NUM_BATCHES", "few_digits", "trainer_of"]
+__all__ = ["BATCH", "FEW", "NUM_BATCHES", "NUM_EVAL", "few_digits", "trainer_of"]
 
 # The last of five batches is not full.
 BATCH, NUM_BATCHES = 4, 5

@@ -170,7 +170,7 @@ class EndlessBatches:
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
-        self._stream = self._all()
+        self._stream = _endless(loader)
         self._loading: list[float] = []
 
     @cached_property
@@ -190,8 +190,12 @@ class EndlessBatches:
         self._loading.append(batch.loading_seconds or 0.0)
         return batch
 
-    def _all(self) -> Iterator[Batch]:
-        epoch = 0
-        while True:
-            yield from self.loader.epoch(epoch)
-            epoch += 1
+
+def _endless(loader: Loader) -> Iterator[Batch]:
+    """Batches of all epochs; does not refer to whom it belongs to, for workers of a loader that is in a cycle of
+    references end five seconds late.
+    """
+    epoch = 0
+    while True:
+        yield from loader.epoch(epoch)
+        epoch += 1

@@ -139,7 +139,9 @@ class Session:
             self._training.fail()
             self._notes.append(Note(code="failed", detail=last_line(failure)))
         record = self.record()
-        self._checkpoint(record)
+        if not isinstance(error, PacoProfError) or record.inference is not None or record.training is not None:
+            # Where bad input was found before anything was measured, a file that is there keeps what it holds.
+            self._checkpoint(record)
         return Outcome(record, error or self._unwritten)
 
     def record(self) -> BreakdownRecord:

@@ -51,8 +51,8 @@ def loader_sentence(finding: LoaderIsBottleneck) -> str:
 def _workers(finding: LoaderIsBottleneck) -> str:
     cores = "" if finding.cores is None else _plural(finding.cores, "core", "cores")
     if finding.needed is None:
-        return f"Try more than {finding.workers} (--set workers={finding.workers + 1})."
-    workers = f"{_plural(finding.needed, 'worker', 'workers')} (--set workers={finding.needed})"
+        return f"Try more than {finding.workers} (--workers {finding.workers + 1})."
+    workers = f"{_plural(finding.needed, 'worker', 'workers')} (--workers {finding.needed})"
     if finding.is_too_many:
         return (
             f"It would take {_plural(finding.needed, 'worker', 'workers')} to hide that, and this machine has {cores}: "

@@ -263,8 +263,9 @@ def measure_pilots(
     Args:
         save: given what there is after every pilot.
 
-    Raises:
-        UsageError: a job cannot be built; what had been measured before is saved.
+    Returns:
+        What was measured, which is saved, and what ended it early, among it the UsageError of a job that cannot be
+        built.
     """
     outcome = PilotOutcome()
     imported: float | None = None

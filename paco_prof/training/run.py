@@ -92,6 +92,12 @@ class TrainingRun:
                 f"The run has {len(before.epochs)} epochs already, and it is to have {self._plan.epochs}.",
                 "Ask for as many --epochs or more.",
             )
+        if before.workload.schedule != "constant" and before.plan.epochs != self._plan.epochs:
+            raise UsageError(
+                f"The learning rate's schedule is that of {before.plan.epochs} epochs, and another number of epochs has "
+                "another one.",
+                "Leave --epochs away.",
+            )
         restore(self._trainer, checkpoint)
         self._epoch = checkpoint.epoch
         self._before = before.total_seconds

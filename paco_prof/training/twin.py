@@ -39,7 +39,9 @@ def has_loop(workload: Workload) -> bool:
 def twin_of(workload: Workload) -> Workload:
     """The same objective without the loop."""
     pool = "folded" if workload.forms.pool == "shared" else workload.forms.pool
-    return with_settings(workload, {**TWIN, "pool": pool})
+    # Greedy matching is another objective, and stays.
+    matching = "greedy" if workload.forms.matching == "greedy" else TWIN["matching"]
+    return with_settings(workload, {**TWIN, "pool": pool, "matching": matching})
 
 
 def require_loop_in_time(workload: Workload) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,7 +141,9 @@ def test_the_first_batch_is_that_of_the_first_epoch() -> None:
 
 def test_channels_last(tmp_path: Path) -> None:
     data = image_folder(write_pictures(tmp_path, {"a": 5, "b": 5}))
-    plain, last = (Loader(training_views(data, 8, 0), 3, seed=0, channels_last=which).first() for which in (False, True))
+    plain, last = (
+        Loader(training_views(data, 8, 0), 3, seed=0, channels_last=which).first() for which in (False, True)
+    )
     assert last.x1.is_contiguous(memory_format=torch.channels_last)
     assert last.x2.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(plain.x1, last.x1)
@@ -181,3 +184,18 @@ def test_a_synthetic_batch_depends_on_its_seed(seed: int) -> None:
     assert not torch.equal(one.x1, synthetic_batch(2, 4, 8, seed + 1).x1)
     assert one.loading_seconds is None
     assert isinstance(one, Batch)
+
+
+def test_endless_batches_are_in_no_cycle_of_references() -> None:
+    """Or their workers would go on until the next collection of garbage, and end five seconds late."""
+    before = set(multiprocessing.active_children())
+    endless = EndlessBatches(loader(30, 2, seed=1, workers=1))
+    endless.next()
+    (started,) = set(multiprocessing.active_children()) - before
+    gc.disable()
+    try:
+        del endless
+        started.join(10)
+        assert not started.is_alive()
+    finally:
+        gc.enable()

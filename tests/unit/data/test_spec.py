@@ -30,9 +30,7 @@ def test_names_stay_as_they_are(name: str) -> None:
         ("folder:file", "file is not a folder"),
     ],
 )
-def test_what_is_neither_is_refused(
-    given: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_neither_is_refused(given: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=words):

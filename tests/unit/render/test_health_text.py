@@ -84,15 +84,15 @@ EXAMPLES: tuple[tuple[HealthFinding | LoaderIsBottleneck, tuple[str, ...]], ...]
         (
             "waiting for images takes 61.5 % of an iteration (160 ms beside 100 ms of the step)",
             "2 workers load, 500 ms of loading a batch",
-            "About 5 workers (--set workers=5) would hide it; this machine has 8 cores, and more workers than cores",
+            "About 5 workers (--workers 5) would hide it; this machine has 8 cores, and more workers than cores",
         ),
     ),
     (
         replace(WAITING, cores=4),
         ("It would take 5 workers", "this machine has 4 cores: more workers than cores cannot"),
     ),
-    (replace(WAITING, cores=None), ("About 5 workers (--set workers=5) would hide it.",)),
-    (replace(WAITING, loading=None, needed=None), ("Try more than 2 (--set workers=3).",)),
+    (replace(WAITING, cores=None), ("About 5 workers (--workers 5) would hide it.",)),
+    (replace(WAITING, loading=None, needed=None), ("Try more than 2 (--workers 3).",)),
     (
         replace(WAITING, workers=0, needed=1, cores=1, shares_cores=True, name="mine"),
         ("an iteration of mine", "the process that trains loads them itself", "1 core, which they take from the step"),

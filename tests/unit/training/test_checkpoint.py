@@ -72,6 +72,7 @@ def _changed(path: Path, **changes: Any) -> None:
 SPOILT: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("not a checkpoint"),
+    "text that is an instruction of a pickle": lambda path: path.write_text("spoilt"),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[:-5000]),
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "a pickle": lambda path: path.write_bytes(pickle.dumps({"format": 1})),

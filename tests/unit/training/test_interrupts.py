@@ -10,32 +10,28 @@ import pytest
 from paco_prof.training.interrupts import held_interrupts
 
 
-def test_it_takes_effect_at_the_end() -> None:
-    done = []
-    with pytest.raises(KeyboardInterrupt):
-        with held_interrupts():
+def interrupted(times: int, done: list[str], error: Exception | None = None) -> None:
+    """Something that is interrupted so often before it is done."""
+    with held_interrupts():
+        for _ in range(times):
             signal.raise_signal(signal.SIGINT)
-            done.append("all of it")
-    assert done == ["all of it"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if error is not None:
+            raise error
+        done.append("all of it")
 
 
-def test_the_second_takes_effect_at_once() -> None:
-    done = []
+@pytest.mark.parametrize(("times", "wanted"), [(1, ["all of it"]), (2, [])])
+def test_the_first_takes_effect_at_the_end_and_the_second_at_once(times: int, wanted: list[str]) -> None:
+    done: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        with held_interrupts():
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            done.append("too much")
-    assert done == []
+        interrupted(times, done)
+    assert done == wanted
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_error_inside_comes_first() -> None:
     with pytest.raises(ValueError, match="mine"):
-        with held_interrupts():
-            signal.raise_signal(signal.SIGINT)
-            raise ValueError("mine")
+        interrupted(1, [], ValueError("mine"))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -45,7 +41,7 @@ def test_nothing_happens_without_one() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_handler_of_somebody_else_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_of_somebody_else_stays() -> None:
     heard: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
     try:

@@ -25,7 +25,6 @@ OFTEN = 1e-9
 # What training may draw on or keep from step to step, each in one variant or another.
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "one optimizer kernel less": {"fused_optimizer": False},
     "peaks kept between steps": {"peaks_every": 3},
     "cosine and clipping": {"schedule": "cosine", "clip_norm": 0.5},
     "random negatives": {"max_negatives": 2},
@@ -59,9 +58,7 @@ def run_to_end(trainer: Trainer, epochs: int = EPOCHS) -> RunOutcome:
 def interrupted(path: Path, at: str, settings: dict[str, Any], **plan: Any) -> RunOutcome:
     """A run that is interrupted when something begins, with its checkpoint in `path`."""
     plan = {"epochs": EPOCHS, **plan}
-    run = TrainingRun(
-        trainer_of(**settings), RunPlan(**plan), Interrupting(at), checkpoint=path, fidelity=False
-    )
+    run = TrainingRun(trainer_of(**settings), RunPlan(**plan), Interrupting(at), checkpoint=path, fidelity=False)
     outcome = run.run()
     assert isinstance(outcome.error, KeyboardInterrupt)
     return outcome
@@ -125,7 +122,7 @@ def whole() -> tuple[Trainer, RunOutcome]:
 @pytest.mark.parametrize(
     "at",
     [
-        f"epoch 1 of 2, batch 1 of",
+        "epoch 1 of 2, batch 1 of",
         f"epoch 1 of 2, batch {NUM_BATCHES} of",
         "evaluating after epoch 1",
         f"epoch 2 of 2, batch {NUM_BATCHES} of",
