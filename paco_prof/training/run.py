@@ -94,8 +94,7 @@ class TrainingRun:
             )
         if before.workload.schedule != "constant" and before.plan.epochs != self._plan.epochs:
             raise UsageError(
-                f"The learning rate's schedule is that of {before.plan.epochs} epochs, and another number of epochs has "
-                "another one.",
+                f"The learning rate's schedule is that of {before.plan.epochs} epochs, and of no other number.",
                 "Leave --epochs away.",
             )
         restore(self._trainer, checkpoint)
