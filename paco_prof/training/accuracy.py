@@ -88,10 +88,10 @@ class AccuracyComparison:
         self._progress = progress
         self._save = save
         self._before = record.measuring_seconds or 0.0
+        self._begun = time.perf_counter()
 
     def run(self) -> AccuracyOutcome:
         """Train what is left; a run that fails is noted, and the others go on."""
-        begun = time.perf_counter()
         error: BaseException | None = None
         try:
             self._train_all()
@@ -103,7 +103,7 @@ class AccuracyComparison:
         except PacoProfError as failure:
             error = failure
             self._update(status="failed", notes=(*self._record.notes, Note(code="failed", detail=last_line(failure))))
-        self._update(measuring_seconds=self._before + time.perf_counter() - begun)
+        self._update(measuring_seconds=self._seconds())
         if self._record.runs:
             # Where nothing was trained, a file that is there keeps what it holds.
             try:
@@ -197,9 +197,13 @@ class AccuracyComparison:
         contestants[place] = contestant.model_copy(update=changed)
         self._update(contestants=tuple(contestants))
 
+    def _seconds(self) -> float:
+        """Since the comparison began, its earlier processes included."""
+        return self._before + time.perf_counter() - self._begun
+
     def _put(self, run: AccuracyRun) -> None:
         others = [r for r in self._record.runs if (r.contestant, r.seed) != (run.contestant, run.seed)]
-        self._update(runs=(*others, run))
+        self._update(runs=(*others, run), measuring_seconds=self._seconds())
         self._save(self._record)
 
     def _update(self, **changes: object) -> None:

@@ -297,6 +297,8 @@ def measure_pilots(
                 seconds=clock.now() - begun,
             )
             save(outcome)
+            # One model at a time takes memory.
+            del trainer
     except KeyboardInterrupt as interrupt:
         outcome = replace(outcome, error=interrupt, notes=(Note(code="interrupted"),))
     except Exception as error:
