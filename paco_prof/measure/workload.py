@@ -184,7 +184,7 @@ def build_step(
             "feature_map": (channels, height, width),
             "matching_cost": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
             "num_parameters": sum(p.numel() for p in model.parameters()),
-            "workers": 0 if data is None else num_workers(workload, device),
+            "workers": workload.workers if data is None else num_workers(workload, device),
         }
     )
     batches = _same_batch(built, device) if data is None else EndlessBatches(_loader(data, built, device))
