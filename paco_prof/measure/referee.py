@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from paco_prof.errors import UsageError
+from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.launch import MIN_PAIRS, LaunchInProgress, Runner
 from paco_prof.measure.ledger import Ledger
 from paco_prof.measure.machine import MachineMonitor
@@ -200,8 +201,10 @@ class Referee:
     def _runner(self, place: int, halvings: int) -> Runner:
         contestant = self._ledger.record.contestants[place].halved(halvings)
         keep_initial = self._plan.fidelity and contestant.fidelity is None
-        runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
-        self._open.append(runner)
+        # A process that was started and is not known yet would be nobody's to end.
+        with held_interrupts():
+            runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
+            self._open.append(runner)
         return runner
 
     def _check(self, place: int, ready: Ready, launch: LaunchInProgress) -> None:

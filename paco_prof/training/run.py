@@ -11,12 +11,12 @@ from paco_prof import __version__, units
 from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
+from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.shareable import last_line
 from paco_prof.records import Note, RunPlan, TrainingRunRecord
 from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
-from paco_prof.training.interrupts import held_interrupts
 from paco_prof.training.trainer import Evaluation, Trainer
 
 __all__ = ["RunOutcome", "TrainingRun", "new_record"]

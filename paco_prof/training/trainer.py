@@ -17,13 +17,13 @@ from paco_prof.data.seeds import seed_of
 from paco_prof.data.views import evaluation_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.building import Built
+from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.loss_test import capture_call
 from paco_prof.measure.parts_health import parts_health
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import DataUsed
 from paco_prof.settings import Workload
 from paco_prof.training.epoch import EpochInProgress
-from paco_prof.training.interrupts import held_interrupts
 
 __all__ = ["Evaluation", "Trainer", "data_used"]
 

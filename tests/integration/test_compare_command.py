@@ -257,8 +257,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         second_workers = workers_of(process)
         process.send_signal(signal.SIGINT)
         interrupted = finish(process, folder)
-    # A worker that has ended may still be in the table of processes for a moment.
-    second_survivors, record = alive(second_workers, 2.0), read_kind(folder / "run.json", ComparisonRecord)
+    second_survivors, record = alive(second_workers, 0.0), read_kind(folder / "run.json", ComparisonRecord)
     ended = run(folder, "compare --resume run.json")
     return Story(interrupted, ended, (killed, record, ended.record), (first_survivors, second_survivors))
 

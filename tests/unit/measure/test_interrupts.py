@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from paco_prof.training.interrupts import held_interrupts
+from paco_prof.measure.interrupts import held_interrupts
 
 
 def interrupted(times: int, done: list[str], error: Exception | None = None) -> None:
