@@ -14,9 +14,9 @@ from statistics import fmean, stdev
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, stdtr, stdtrit
 
+from paco_prof.stats.ranks import Floats, centre, signed_rank_p_value
 from paco_prof.stats.summary import CONFIDENCE
 
 __all__ = ["ALPHA", "RatioEstimate", "holm", "judge", "launch_effect", "launches_for_exact_test", "launches_needed"]
@@ -33,8 +33,6 @@ _POWER = 0.8
 _MOST_LAUNCHES = 99
 # Of the signed-rank test relative to Student's, at normal effects (Hodges and Lehmann, 1956).
 _SIGNED_RANK_EFFICIENCY = 3 / math.pi
-
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ def launches_needed(effects: Sequence[float], alpha: float = ALPHA) -> int | Non
     return enough if enough is not None and enough <= _MOST_LAUNCHES else None
 
 
-def _judge_by_student(values: _Floats, alpha: float, confidence: float) -> RatioEstimate:
+def _judge_by_student(values: Floats, alpha: float, confidence: float) -> RatioEstimate:
     """Mean, interval and test over launches whose effects are about normal and not all equal."""
     num = len(values)
     # Both are rounded once, from exact sums, so that neither the order nor the sign of the effects shows.
@@ -210,54 +208,12 @@ def _judge_by_student(values: _Floats, alpha: float, confidence: float) -> Ratio
     return RatioEstimate(mean, mean - reach, mean + reach, confidence, p_value, num, "student", alpha)
 
 
-def _judge_by_ranks(values: _Floats, alpha: float, confidence: float) -> RatioEstimate:
+def _judge_by_ranks(values: Floats, alpha: float, confidence: float) -> RatioEstimate:
     """Hodges-Lehmann estimate, its interval and the signed-rank test over effects that are symmetric in law."""
-    num = len(values)
-    first, second = np.triu_indices(num)
-    averages = np.sort((values[first] + values[second]) / 2)
-    low, high = _walsh_interval(averages, num, confidence)
-    p_value = _signed_rank_p_value(values)
-    return RatioEstimate(float(np.median(averages)), low, high, confidence, p_value, num, "signed-rank", alpha)
-
-
-def _signed_rank_p_value(values: _Floats) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test, exact given the sizes of the effects.
-
-    Equal sizes share the middle of their ranks. Zeros are ranked with the others and then left out (Pratt, 1959), since
-    leaving them out first can turn more evidence into a larger p-value.
-    """
-    sizes = np.abs(values)
-    ascending = np.sort(sizes)
-    # The places that equal sizes take run from left + 1 to right: their middle, doubled, is an integer.
-    left, right = np.searchsorted(ascending, sizes, "left"), np.searchsorted(ascending, sizes, "right")
-    doubled = left + right + 1
-    smaller = min(int(doubled[values > 0].sum()), int(doubled[values < 0].sum()))
-    chances = _signed_rank_null(doubled[values != 0])
-    return min(1.0, 2 * float(chances[: smaller + 1].sum()))
-
-
-def _signed_rank_null(doubled_ranks: npt.NDArray[np.intp]) -> _Floats:
-    """Probability of every sum of doubled ranks (the index) if each is counted or not by the toss of a coin."""
-    chances = np.zeros(int(doubled_ranks.sum()) + 1)
-    chances[0] = 1.0
-    for rank in doubled_ranks:
-        counted = np.zeros_like(chances)
-        counted[rank:] = chances[:-rank]
-        chances = (chances + counted) / 2
-    return chances
-
-
-def _walsh_interval(averages: _Floats, num: int, confidence: float) -> tuple[float | None, float | None]:
-    """The narrowest symmetric pair of ordered Walsh averages with the confidence; None, None where none has it.
-
-    The number of positive Walsh averages is the signed-rank statistic (Tukey, 1949), so the pair encloses just those
-    values that the test would not reject. Where effects are tied the distribution without ties is on the safe side.
-    """
-    untied = _signed_rank_null(2 * np.arange(1, num + 1))[::2]
-    depth = int(np.count_nonzero(2 * np.cumsum(untied) <= 1 - confidence))
-    if depth == 0:
-        return None, None
-    return float(averages[depth - 1]), float(averages[-depth])
+    middle = centre(values.tolist(), confidence)
+    sides = signed_rank_p_value(values.tolist()), signed_rank_p_value((-values).tolist())
+    p_value = min(1.0, 2 * min(sides))
+    return RatioEstimate(middle.value, middle.low, middle.high, confidence, p_value, len(values), "signed-rank", alpha)
 
 
 def _least_exact(alpha: float) -> int:
@@ -280,7 +236,7 @@ def _power(standardized: float, num: int, alpha: float) -> float:
     return float(ndtr(-shortfall / math.sqrt(1 + critical**2 / (2 * freedom))))
 
 
-def _rounded(effects: Sequence[float]) -> _Floats:
+def _rounded(effects: Sequence[float]) -> Floats:
     """The effects in ascending order, without the digits that are rounding."""
     values = np.asarray(effects, dtype=float)
     if len(values) == 0:
@@ -290,7 +246,7 @@ def _rounded(effects: Sequence[float]) -> _Floats:
     return np.sort(np.round(values, _DECIMALS))
 
 
-def _log_times(times: Sequence[float]) -> _Floats:
+def _log_times(times: Sequence[float]) -> Floats:
     values = np.asarray(times, dtype=float)
     if len(values) == 0:
         raise ValueError("the effect of a launch needs at least one time on each side")
