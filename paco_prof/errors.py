@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "ExitCode",
     "InterruptedRunError",
     "MeasurementError",
+    "OtherMachineError",
     "PacoProfError",
     "UsageError",
 ]
@@ -52,6 +54,21 @@ class UsageError(PacoProfError, ValueError):
 
 class BadRecordError(UsageError):
     """A file that was said to be a record is not one that this version can read."""
+
+
+class OtherMachineError(UsageError):
+    """Times of another machine were to stand beside those of this one.
+
+    Attributes:
+        differences: in what they differ, a few words each.
+    """
+
+    def __init__(self, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"The record's launches are of another machine: {', '.join(differences)}.",
+            "Times of two machines are never compared; begin a new record.",
+        )
+        self.differences = tuple(differences)
 
 
 class MeasurementError(PacoProfError):

@@ -48,6 +48,8 @@ class Workload(BaseModel):
     """What is run: the model, its input, its objective, and how a step of it is carried out.
 
     Attributes:
+        model: `module:factory` of a model of the user's own, called with `model_args`, names and values; None is PaCo-2
+            itself, which all settings of the model and its objective are of.
         batch_size: images per step; each has two views.
         image_size: side of the square input, in pixels; None where a quoted source does not tell.
         num_parts, window, dim: K, r and d of PaCo-2.
@@ -76,6 +78,8 @@ class Workload(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    model: str | None = None
+    model_args: tuple[tuple[str, bool | int | float | str], ...] = ()
     backbone: str = "resnet50"
     batch_size: int = Field(default=8, ge=1)
     image_size: int | None = Field(default=224, ge=1)
@@ -125,6 +129,8 @@ class Workload(BaseModel):
 
 # Known from building the model, or chosen by options of their own.
 _NOT_SETTABLE = {
+    "model",
+    "model_args",
     "forms",
     "optimizer",
     "device",

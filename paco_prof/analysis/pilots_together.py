@@ -113,7 +113,7 @@ def _check_same_machine(records: Mapping[str, Projectable], name: str) -> None:
         raise UsageError(f"{first} and {name} are not of one machine: they differ in {', '.join(differences)}.", hint)
 
 
-def _machine_differences(one: Environment, other: Environment) -> tuple[str, ...]:
+def _machine_differences(one: Environment, other: Environment) -> dict[str, tuple[object, object]]:
     mine, theirs = (
         environment.model_copy(
             update={"flags": {k: v for k, v in environment.flags.items() if k not in SET_BY_VARIANTS}}

@@ -51,7 +51,11 @@ def resumed(record: ComparisonRecord, **changes: object) -> ComparisonRecord:
     notes = [note for note in record.notes if note.code != "time_is_up"]
     if is_longer and record.status == "complete":
         notes.append(Note(code="extended", number=plan.launches))
-    return record.model_copy(update={"plan": plan, "status": "running", "notes": tuple(notes)})
+    # Where nothing has been measured yet, any machine will do.
+    environment = record.environment if record.launches else None
+    return record.model_copy(
+        update={"plan": plan, "status": "running", "notes": tuple(notes), "environment": environment}
+    )
 
 
 def _is_anything_left(record: ComparisonRecord) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from paco_prof.measure.cores import usable_cores
 from paco_prof.records import Environment
 
 __all__ = ["describe_environment"]
@@ -34,7 +35,7 @@ def describe_environment(device: torch.device) -> Environment:
     return Environment(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
         threads=torch.get_num_threads(),
         accelerator=accelerator,
@@ -53,12 +54,6 @@ def _processor() -> str:
         if match:
             return match[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load_average() -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["held_interrupts"]
+__all__ = ["held_interrupts", "terminations_interrupt"]
 
 
 @contextmanager
@@ -36,3 +36,31 @@ def held_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if held:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def terminations_interrupt() -> Iterator[None]:
+    """Let what ends a process from outside (SIGTERM, and where there is one SIGHUP) be a Ctrl-C within the block.
+
+    A runner that cancels a job sends it; as a Ctrl-C it leaves time to put away what lies about.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)] if is_main else []
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def interrupt(_number: int, frame: FrameType | None) -> None:
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        # A job in the background ignores Ctrl-C, and is to be ended by this all the same.
+        if not callable(on_interrupt):
+            raise KeyboardInterrupt
+        on_interrupt(signal.SIGINT, frame)
+
+    for number, handler in before.items():
+        # Who ignores it, as nohup does, goes on ignoring it.
+        if handler == signal.SIG_DFL:
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

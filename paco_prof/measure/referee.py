@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from paco_prof.errors import UsageError
+from paco_prof.errors import OtherMachineError
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.launch import MIN_PAIRS, LaunchInProgress, Runner
 from paco_prof.measure.ledger import Ledger
@@ -51,6 +51,7 @@ class Referee:
         save: given the record after every launch.
         now: seconds on the host's clock.
         monitor: makes what watches the machine during a launch, from the accelerator's identity.
+        is_enough: asked after every round whether the record says already what it was made for.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Referee:
         save: Callable[[ComparisonRecord], None],
         now: Callable[[], float] = time.monotonic,
         monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
+        is_enough: Callable[[ComparisonRecord], bool] = lambda record: False,
     ) -> None:
         self._ledger = Ledger(record, save, now)
         self._plan = record.plan
@@ -68,6 +70,7 @@ class Referee:
         self._progress = progress
         self._time = Timetable(self._plan, now)
         self._monitor = monitor
+        self._is_enough = is_enough
         self._open: list[Runner] = []
         # The baseline's process of this round.
         self._shared: Runner | None = None
@@ -79,7 +82,7 @@ class Referee:
         """Take all launches that are left; an interruption, or whatever else ends it, leaves what there is.
 
         Raises:
-            UsageError: the launches that are there already are of another machine; nothing was changed.
+            OtherMachineError: the launches that are there already are of another machine; nothing was changed.
         """
         error: BaseException | None = None
         status: Status = "complete"
@@ -113,6 +116,9 @@ class Referee:
                 else:
                     self._skipped.add((place, number))
             self._end_round()
+            if self._is_enough(self._ledger.record):
+                self._ledger.give_up(*self._ledger.places)
+                break
         return self._ledger.num_complete > before
 
     def _take_launch(self, place: int, number: int) -> None:
@@ -200,7 +206,7 @@ class Referee:
 
     def _runner(self, place: int, halvings: int) -> Runner:
         contestant = self._ledger.record.contestants[place].halved(halvings)
-        keep_initial = self._plan.fidelity and contestant.fidelity is None
+        keep_initial = self._plan.fidelity and contestant.fidelity is None and contestant.workload.model is None
         # A process that was started and is not known yet would be nobody's to end.
         with held_interrupts():
             runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
@@ -215,15 +221,13 @@ class Referee:
         if place != 0:
             return
         known = self._ledger.record.environment
-        if known is None or not self._ledger.record.launches:
+        if known is None:
             self._ledger.update(environment=ready.environment)
             return
-        differing = known.differences(ready.environment)
+        differing = ready.environment.differences(known)
         if differing:
-            raise UsageError(
-                f"The record's launches are of another machine: {', '.join(differing)} differ.",
-                "Times of two machines are never compared; begin a new record.",
-            )
+            words = (f"{name} {here} here and {there} there" for name, (here, there) in differing.items())
+            raise OtherMachineError(tuple(words))
 
     def _refuse_nothing(self, place: int, runner: Runner) -> None:
         """A variant of which nothing is left here that it would change need not be measured."""
@@ -248,7 +252,9 @@ class Referee:
         """Where that is still to be done; what cannot be compared has been timed all the same."""
         contestant = self._ledger.record.contestants[place]
         has_failed = any(note.code == "no_fidelity" and note.number == place for note in self._ledger.record.notes)
-        if not self._plan.fidelity or contestant.fidelity is not None or has_failed:
+        # A model of the user's own has no reference here.
+        is_ours = contestant.workload.model is None
+        if not (self._plan.fidelity and is_ours) or contestant.fidelity is not None or has_failed:
             return
         self._progress.begin(f"comparing {contestant.name} with float64")
         try:

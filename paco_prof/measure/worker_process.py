@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -23,7 +24,7 @@ from paco_prof.measure.shareable import scrub
 from paco_prof.measure.steps import TimedStep
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
 
-__all__ = ["Launcher", "ProcessLauncher", "Ready", "WorkerError", "WorkerHandle", "WorkerProcess"]
+__all__ = ["Launcher", "ProcessLauncher", "Ready", "WorkerError", "WorkerHandle", "WorkerProcess", "with_python_path"]
 
 T = TypeVar("T")
 
@@ -107,23 +108,34 @@ class ProcessLauncher:
     Args:
         subject: `module:function` that builds what is measured from a contestant.
         python_path: folders in which the worker looks for modules before all others.
+        folder: that it works in; None for this process's own.
     """
 
     def __init__(
-        self, subject: str = "paco_prof.measure.subject:build_subject", python_path: Sequence[Path] = ()
+        self,
+        subject: str = "paco_prof.measure.subject:build_subject",
+        python_path: Sequence[Path] = (),
+        folder: Path | None = None,
     ) -> None:
         self._subject = subject
         self._python_path = python_path
+        self._folder = folder
 
     def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerProcess:
-        environment = {"KINETO_LOG_LEVEL": "99", **os.environ}
-        if self._python_path:
-            paths = [*map(str, self._python_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-            environment["PYTHONPATH"] = os.pathsep.join(paths)
-        worker = WorkerProcess([sys.executable, "-P", "-m", "paco_prof.measure.worker"], environment)
+        environment = {"KINETO_LOG_LEVEL": "99", **with_python_path(os.environ, self._python_path)}
+        command = [sys.executable, "-P", "-m", "paco_prof.measure.worker"]
+        worker = WorkerProcess(command, environment, self._folder)
         start = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}
-        worker.send({**start, "contestant": contestant.model_dump(mode="json")})
+        # The worker may be of another revision, which knows less: it is told only what is not as it would be anyway.
+        told = contestant.model_dump(mode="json", exclude_defaults=True, exclude={"revision"})
+        worker.send({**start, "contestant": told})
         return worker
+
+
+def with_python_path(environment: Mapping[str, str], folders: Sequence[Path]) -> dict[str, str]:
+    """Environment variables with which Python looks for modules in some folders before all others."""
+    paths = [*map(str, folders), *filter(None, [environment.get("PYTHONPATH")])]
+    return {**environment, **({"PYTHONPATH": os.pathsep.join(paths)} if folders else {})}
 
 
 class WorkerProcess:
@@ -132,14 +144,16 @@ class WorkerProcess:
     Args:
         command: what to run.
         environment: its environment variables.
+        folder: that it works in; None for this process's own.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path | None = None) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
         self._kills_before = _kernel_kills()
         self._process = subprocess.Popen(
             command,
             env=environment,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -188,7 +202,11 @@ class WorkerProcess:
 
     def step(self, timeout: float) -> TimedStep:
         self.send({"do": "step"})
-        return self._understood("step", TimedStep.from_data, self.receive("step", timeout))
+        step = self._understood("step", TimedStep.from_data, self.receive("step", timeout))
+        if not 0 < step.seconds < math.inf:
+            self.close()
+            raise self._failure("raised", "step", f"a step took {step.seconds:g} s, which is no time")
+        return step
 
     def memory(self, timeout: float) -> Memory:
         self.send({"do": "memory"})

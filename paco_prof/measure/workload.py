@@ -16,6 +16,7 @@ from paco_prof.data.loading import EndlessBatches, Loader
 from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.optimization import Optimization
+from paco_prof.measure.user_model import build_user_model
 from paco_prof.paco2 import PaCoModel
 from paco_prof.settings import Workload
 from paco_prof.stages import stage
@@ -166,6 +167,11 @@ def build_step(
         UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
             has pixels.
     """
+    if workload.model is not None:
+        built = workload.model_copy(
+            update={"workers": workload.workers if data is None else num_workers(workload, device)}
+        )
+        return _step_of(build_user_model(workload), built, device, data)
     model = build_model(workload).to(device)
     size = workload.image_size or 0
     channels, height, width = _feature_map(model, torch.zeros(1, 3, size, size, device=device), workload)
@@ -175,18 +181,26 @@ def build_step(
             f"{workload.image_size} px: {height} x {width} = {height * width} pixels.",
             "Use a smaller -K or a larger --image-size.",
         )
-    if workload.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if workload.compile:
         model.backbone.compile_features()
     built = workload.model_copy(
         update={
             "feature_map": (channels, height, width),
             "matching_cost": "cosine" if workload.epoch < model.matcher.warmup_epochs else "Mahalanobis",
-            "num_parameters": sum(p.numel() for p in model.parameters()),
             "workers": workload.workers if data is None else num_workers(workload, device),
         }
     )
+    return _step_of(model, built, device, data)
+
+
+def _step_of(
+    model: nn.Module, workload: Workload, device: torch.device, data: ImageData | None
+) -> tuple[TrainingStep, Workload]:
+    """The step of whatever is called with two views and targets, and the workload with its size."""
+    model.to(device)
+    if workload.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    built = workload.model_copy(update={"num_parameters": sum(p.numel() for p in model.parameters())})
     batches = _same_batch(built, device) if data is None else EndlessBatches(_loader(data, built, device))
     optimization = Optimization(model, workload, device)
     return TrainingStep(model, batches, optimization, device, getattr(torch, workload.precision)), built

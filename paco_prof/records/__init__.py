@@ -9,6 +9,7 @@ from __future__ import annotations
 from paco_prof.records.accuracy import AccuracyPlan, AccuracyRecord, AccuracyRun, ExactTwin
 from paco_prof.records.base import SCHEMA_VERSION, Environment, Note, Source, StopReason, VariantKind, VariantUsed
 from paco_prof.records.breakdown import BreakdownRecord, Claim, OperatorCount
+from paco_prof.records.check import YARDSTICK, Check, CheckPlan, CheckRecord, Quantity
 from paco_prof.records.comparison import (
     AcceleratorState,
     ComparisonPlan,
@@ -38,11 +39,15 @@ from paco_prof.records.training import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "YARDSTICK",
     "AcceleratorState",
     "AccuracyPlan",
     "AccuracyRecord",
     "AccuracyRun",
     "BreakdownRecord",
+    "Check",
+    "CheckPlan",
+    "CheckRecord",
     "Claim",
     "ComparisonPlan",
     "ComparisonRecord",
@@ -68,6 +73,7 @@ __all__ = [
     "Overhead",
     "PartsHealth",
     "Pilot",
+    "Quantity",
     "RunPlan",
     "RunStatus",
     "Side",

@@ -82,9 +82,19 @@ class Environment(Frozen):
     load_average: float | None = None
     commit: str | None = None
 
-    def differences(self, other: Environment) -> tuple[str, ...]:
-        """In what it is another machine, or other software, than another one; times of the two are not comparable."""
-        return tuple(name for name in _FINGERPRINT if getattr(self, name) != getattr(other, name))
+    def differences(self, other: Environment) -> dict[str, tuple[object, object]]:
+        """In what it is another machine, or other software, than another one: what it is called, and both values; of
+        versions and flags each one by its own name. Times of the two are not comparable if there is any.
+        """
+        found: dict[str, tuple[object, object]] = {}
+        for name in _FINGERPRINT:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if not isinstance(mine, dict):
+                mine, theirs = {name: mine}, {name: theirs}
+            for key in dict.fromkeys((*mine, *theirs)):
+                if mine.get(key) != theirs.get(key):
+                    found[key] = (mine.get(key), theirs.get(key))
+        return found
 
 
 class VariantUsed(Frozen):

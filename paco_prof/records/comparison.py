@@ -61,6 +61,8 @@ class Contestant(Frozen):
         claim: what the analysis expects of it beside the baseline.
         step_claim: what it expects of it beside the contestant before it, where an ablation is cumulative.
         fidelity: loss and gradient against float64, where that was measured.
+        revision: the commit of the tree that its code is from, with `+` where that had changes; None for the code of
+            the tool that measures.
     """
 
     name: str
@@ -72,12 +74,13 @@ class Contestant(Frozen):
     claim: SpeedupClaim | None = None
     step_claim: SpeedupClaim | None = None
     fidelity: Fidelity | None = None
+    revision: str | None = None
 
     def as_built(self, built: Contestant) -> Contestant:
         """What building it told, with what was known before: it is built without what had been left out already."""
         left_out = {**self.variant.left_out, **built.variant.left_out}
         variant = built.variant.model_copy(update={"left_out": left_out})
-        return built.model_copy(update={"variant": variant, "fidelity": self.fidelity})
+        return built.model_copy(update={"variant": variant, "fidelity": self.fidelity, "revision": self.revision})
 
     def halved(self, times: int) -> Contestant:
         """The same with its batch, and its baseline's, halved so often, rounded down."""
