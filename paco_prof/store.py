@@ -16,6 +16,7 @@ from paco_prof.records import (
     SCHEMA_VERSION,
     AccuracyRecord,
     BreakdownRecord,
+    CheckRecord,
     ComparisonRecord,
     EstimateRecord,
     TrainingRunRecord,
@@ -23,13 +24,14 @@ from paco_prof.records import (
 
 __all__ = ["Record", "check_writable", "read_kind", "read_record", "write_bytes", "write_record", "write_text"]
 
-Record = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord
+Record = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord | CheckRecord
 _KINDS: dict[str, type[Record]] = {
     "breakdown": BreakdownRecord,
     "comparison": ComparisonRecord,
     "training": TrainingRunRecord,
     "estimate": EstimateRecord,
     "accuracy": AccuracyRecord,
+    "check": CheckRecord,
 }
 # What a record of each kind is called, and which command writes it.
 _WORDS = {
@@ -38,8 +40,11 @@ _WORDS = {
     "training": ("a training run", "paco-prof train writes one"),
     "estimate": ("an estimate", "paco-prof estimate writes one"),
     "accuracy": ("a comparison of accuracy", "paco-prof compare --accuracy writes one"),
+    "check": ("the record of a gate", "paco-prof check writes one"),
 }
-_Kind = TypeVar("_Kind", BreakdownRecord, ComparisonRecord, TrainingRunRecord, EstimateRecord, AccuracyRecord)
+_Kind = TypeVar(
+    "_Kind", BreakdownRecord, ComparisonRecord, TrainingRunRecord, EstimateRecord, AccuracyRecord, CheckRecord
+)
 
 
 def read_kind(path: Path, kind: type[_Kind]) -> _Kind:

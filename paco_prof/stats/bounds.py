@@ -85,7 +85,8 @@ def beside_bound(values: Sequence[float], bound: float, slack: float, level: flo
     Raises:
         ValueError: no values, or one that is not finite.
     """
-    beyond = _rounded(values) - bound
+    # Rounded after the bound was taken off: equal distances from it are ties, whatever the bound.
+    beyond = _rounded([value - bound for value in values])
     return _test(
         centre((beyond + bound).tolist(), CONFIDENCE),
         signed_rank_p_value(beyond.tolist()),
