@@ -27,6 +27,7 @@ class Outputs:
     markdown: Path | None = None
     plot: Path | None = None
     trace: Path | None = None
+    junit: Path | None = None
 
     def check(self, inputs: tuple[Path, ...] = ()) -> None:
         """Find out before measuring whether all of them can be written.
@@ -80,7 +81,7 @@ class Outputs:
                     print(f"Wrote {path}.", file=sys.stderr)
 
     def _paths(self) -> list[Path]:
-        return [path for path in (self.record, self.markdown, self.plot, self.trace) if path is not None]
+        return [path for path in (self.record, self.markdown, self.plot, self.trace, self.junit) if path is not None]
 
 
 def print_document(document: Document) -> None:

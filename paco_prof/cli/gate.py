@@ -1,0 +1,95 @@
+"""A gate's configuration, and the options that count more: for `check` and `baseline`. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paco_prof.gate.table import CheckTable
+
+__all__ = ["GateChoices", "configured"]
+
+
+@dataclass(frozen=True)
+class GateChoices:
+    """The options of a gate; None, or nothing, is what was not given.
+
+    Attributes:
+        budgets: sentences, beside those of the configuration.
+        against, baseline, variant, model, smallest_effect, launches, max_minutes, threads, device, seed: see `CheckTable`.
+        only: of the three kinds of questions, the one that is asked.
+        settings: those that `--set` changes.
+    """
+
+    budgets: Sequence[str] = ()
+    against: str | None = None
+    baseline: Path | None = None
+    only: str | None = None
+    variant: str | None = None
+    settings: Sequence[str] = ()
+    model: str | None = None
+    smallest_effect: str | None = None
+    launches: int | None = None
+    max_minutes: float | None = None
+    threads: int | None = None
+    device: str | None = None
+    seed: int | None = None
+
+
+def configured(choices: GateChoices, folder: Path) -> CheckTable:
+    """The configuration at or above a folder, with what the options say otherwise.
+
+    Raises:
+        UsageError: what the file or an option says cannot be.
+    """
+    from paco_prof.gate.budgets import parse_budget, parse_effect
+    from paco_prof.gate.table import Against, Baseline, check_table, default_variant
+
+    table = check_table(folder)
+    effect = None if choices.smallest_effect is None else parse_effect(choices.smallest_effect)
+    changes: dict[str, Any] = {
+        name: getattr(choices, name)
+        for name in ("variant", "model", "launches", "max_minutes", "threads", "device", "seed")
+        if getattr(choices, name) is not None
+    }
+    if choices.model is not None and choices.variant is None:
+        changes["variant"] = default_variant(choices.model)
+    if choices.budgets:
+        changes["budgets"] = (*table.budgets, *map(parse_budget, choices.budgets))
+    if choices.settings:
+        changes["set"] = {**table.set, **_settings(choices.settings)}
+    smallest = table.smallest_effect if effect is None else effect
+    if choices.against is not None:
+        changes["against"] = Against(choices.against, smallest)
+    elif table.against is not None and effect is not None:
+        changes["against"] = replace(table.against, smallest_effect=effect)
+    if choices.baseline is not None:
+        changes["baseline"] = Baseline(str(choices.baseline), choices.baseline.absolute(), smallest)
+    elif table.baseline is not None and effect is not None:
+        changes["baseline"] = replace(table.baseline, smallest_effect=effect)
+    return _only(replace(table, **changes), choices.only)
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """What `--set` says, by the settings' own names.
+
+    Raises:
+        UsageError: a setting that is unknown, or a value that cannot be.
+    """
+    from paco_prof.settings import Workload, canonical, with_settings
+    from paco_prof.variants.resolve import parse_overrides
+
+    overrides = {canonical(name): value for name, value in parse_overrides(texts).items()}
+    with_settings(Workload(), overrides)
+    return overrides
+
+
+def _only(table: CheckTable, kind: str | None) -> CheckTable:
+    if kind is None:
+        return table
+    nothing: dict[str, Any] = {"budgets": (), "against": None, "baseline": None}
+    kept = {"budgets": "budgets", "revision": "against", "record": "baseline"}[kind]
+    return replace(table, **{name: value for name, value in nothing.items() if name != kept})
