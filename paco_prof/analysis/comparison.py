@@ -145,7 +145,7 @@ def launch_effects(record: ComparisonRecord, place: int) -> dict[int, float]:
 
 def _effect(record: ComparisonRecord, launch: Launch) -> float:
     before, after = launch.baseline.training.steps, launch.variant.training.steps
-    return _per_sample(record, launch) + launch_effect(before, after, paired=not launch.sequential)
+    return _per_sample(record, launch) + launch_effect(before, after, not launch.sequential, launch.baseline_first)
 
 
 def _per_sample(record: ComparisonRecord, launch: Launch) -> float:
@@ -266,7 +266,7 @@ def _stage_speedup(
         seconds = [[s for s in stage_seconds(side, path) if s is not None and s > 0] for side in sides]
         if any(len(s) < len(side.steps) for s, side in zip(seconds, sides, strict=True)):
             return None
-        effect = launch_effect(seconds[0], seconds[1], paired=not launch.sequential)
+        effect = launch_effect(seconds[0], seconds[1], not launch.sequential, launch.baseline_first)
         effects.append(_per_sample(record, launch) + effect)
     return judge(effects, alpha)
 

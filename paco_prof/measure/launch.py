@@ -118,7 +118,8 @@ class LaunchInProgress:
         """Take pairs until the budget says stop.
 
         Args:
-            order: decides who goes first, so that a drift, or what one leaves in the caches, favours neither.
+            order: decides who goes first, so that a drift, or what one leaves in the caches, favours neither; of each
+                two pairs it is either side once.
             turn: told whose turn it is, by its process id.
             tick: told after every pair.
         """
@@ -130,7 +131,9 @@ class LaunchInProgress:
                 self.stop_reason = reason
                 return
             start = budget.now()
-            self._take_pair(baseline, variant, order.random() < 0.5, turn)
+            is_second = self.num_pairs % 2 == 1
+            baseline_first = not self.pairs[-1][2] if is_second else order.random() < 0.5
+            self._take_pair(baseline, variant, baseline_first, turn)
             seconds = budget.now() - start
             tick()
 

@@ -24,6 +24,7 @@ __all__ = ["ALPHA", "RatioEstimate", "holm", "judge", "launch_effect", "launches
 ALPHA = 0.01
 
 _LEAST_EXACT_LAUNCHES = 8
+_LEAST_OF_ORDER = 5
 # That the effects are normal is taken on trust, so Student's test has to be twice as sure.
 _TRUST = 0.5
 # Beyond this many decimals, the logarithm of a ratio of times is the rounding of doubles. Without it, the same
@@ -86,13 +87,24 @@ class RatioEstimate:
         return replace(self, log_ratio=-self.log_ratio, log_low=low, log_high=high)
 
 
-def launch_effect(baseline: Sequence[float], variant: Sequence[float], paired: bool = True) -> float:
+def launch_effect(
+    baseline: Sequence[float],
+    variant: Sequence[float],
+    paired: bool = True,
+    baseline_first: Sequence[bool] = (),
+) -> float:
     """The one number of a launch: the median of log(baseline / variant); positive where the variant is faster.
+
+    Whoever goes first in a pair may be at an advantage: half the time its own step came before it, and never that of
+    the one that goes second (1.4 % of a step of 35 ms on two cores, with equal sides). So the pairs of either order
+    have a median of their own, and the effect is the middle of the two; where either order has fewer than five pairs,
+    whose median one outlier would move, it is the median of all.
 
     Arguments:
         baseline, variant: times of the steps of one launch, in any unit that both share.
         paired: whether the i-th times of both belong together. If not, the effect is the median logarithm of the
             baseline less that of the variant.
+        baseline_first: for each pair, whose step was taken first; empty where nobody knows.
 
     Raises:
         ValueError: no times, times that are not positive and finite, or pairs of which one half is missing.
@@ -101,7 +113,12 @@ def launch_effect(baseline: Sequence[float], variant: Sequence[float], paired: b
         raise ValueError(f"pairs need as many baseline times as variant times, not {len(baseline)} and {len(variant)}")
     before, after = _log_times(baseline), _log_times(variant)
     # A difference of logarithms changes nothing but its sign when the sides are swapped; that of a quotient may not.
-    return float(np.median(before - after) if paired else np.median(before) - np.median(after))
+    if not paired:
+        return float(np.median(before) - np.median(after))
+    ratios, is_first = before - after, np.asarray(baseline_first, dtype=bool)
+    if len(is_first) == len(ratios) and min(is_first.sum(), (~is_first).sum()) >= _LEAST_OF_ORDER:
+        return float((np.median(ratios[is_first]) + np.median(ratios[~is_first])) / 2)
+    return float(np.median(ratios))
 
 
 def judge(effects: Sequence[float], alpha: float = ALPHA, confidence: float = CONFIDENCE) -> RatioEstimate:
