@@ -83,6 +83,9 @@ def torch_stays_out_of(arguments: tuple[str, ...], folder: Path) -> subprocess.C
         (("compare", "--resume", "none.json"), 2),
         (("ablate", "--toggles", "d32,d32"), 2),
         (("estimate", "--from", "run.json", "--plot", "out.svg"), 0),
+        (("history", ".", "--markdown", "out.md", "--plot", "out.svg"), 0),
+        (("history", "--json"), 0),
+        (("history", "nowhere"), 2),
     ],
 )
 def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
