@@ -15,11 +15,14 @@ __all__ = [
     "energy_with_interval",
     "fixed",
     "gigabytes",
+    "gigabytes_interval",
     "interval",
     "loss",
     "milliseconds",
     "money",
     "percent",
+    "percent_ends",
+    "percent_interval",
     "points",
     "points_interval",
     "precise_ratio",
@@ -27,10 +30,13 @@ __all__ = [
     "ratio",
     "ratio_interval",
     "relative_error",
+    "round_percent",
     "samples_per_second",
     "short_loss",
     "signed_milliseconds",
     "signed_percent",
+    "signed_percent_ends",
+    "signed_percent_interval",
     "span",
     "span_with_interval",
 ]
@@ -77,6 +83,24 @@ def percent(share: float | None) -> str:
     return f"{_sign(share * 100, 1)} %"
 
 
+def round_percent(share: float) -> str:
+    """`3 %`, `2.5 %`: a share that somebody chose, with the digits that they gave it."""
+    return f"{share * 100:.6g} %"
+
+
+def percent_interval(share: float, low: float | None, high: float | None) -> str:
+    """`12.4 % (12.1 to 12.8)`, `0.52 % (0.48 to 0.57)`: a share and the ends of its interval, where it has one."""
+    decimals = _percent_decimals(share)
+    ends = "" if low is None or high is None else f" ({_hundred(low, decimals)} to {_hundred(high, decimals)})"
+    return f"{_hundred(share, decimals)} %{ends}"
+
+
+def percent_ends(share: float, low: float | None, high: float | None) -> str:
+    """`12.1 % to 12.8 %`: the ends of a share's interval, with the share's digits; empty where there is none."""
+    decimals = _percent_decimals(share)
+    return "" if low is None or high is None else f"{_hundred(low, decimals)} % to {_hundred(high, decimals)} %"
+
+
 def accuracy(share: float | None) -> str:
     """`97.2 %` of the images; what is not all of them never reads as all."""
     if share is None:
@@ -99,6 +123,15 @@ def points_interval(difference: float | None, low: float | None, high: float | N
     """`-0.37 pt (-1.62 to +0.81)`: a difference and the ends of its interval, where it has one."""
     ends = "" if low is None or high is None else f" ({_signed_points(low)} to {_signed_points(high)})"
     return f"{points(difference)}{ends}"
+
+
+def _percent_decimals(share: float) -> int:
+    """More of them below one percent, where one would leave a single digit."""
+    return 1 if abs(share) >= 0.00995 else 2
+
+
+def _hundred(share: float, decimals: int) -> str:
+    return _sign(share * 100, decimals)
 
 
 def _hundredths(share: float) -> str:
@@ -171,6 +204,22 @@ def signed_percent(share: float) -> str:
     """`+7.1 %`, `-0.4 %`."""
     text = percent(share)
     return text if share <= 0 else f"+{text}"
+
+
+def signed_percent_interval(share: float, low: float | None, high: float | None) -> str:
+    """`+10.3 % (+9.1 to +11.4)`: a relative change and the ends of its interval, where it has one."""
+    ends = "" if low is None or high is None else f" ({_signed_hundred(low)} to {_signed_hundred(high)})"
+    return f"{_signed_hundred(share)} %{ends}"
+
+
+def signed_percent_ends(low: float | None, high: float | None) -> str:
+    """`-1.2 % to +4.9 %`: the ends of a relative change's interval; empty where there is none."""
+    return "" if low is None or high is None else f"{_signed_hundred(low)} % to {_signed_hundred(high)} %"
+
+
+def _signed_hundred(share: float) -> str:
+    text = _hundred(share, 1)
+    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
 
 
 def _ratio_digits(value: float) -> str:
@@ -275,6 +324,14 @@ def gigabytes(number: int | None) -> str:
     if number >= 1e11:
         return f"{number / 1e9:.0f} GB"
     return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+
+
+def gigabytes_interval(number: float, low: float | None, high: float | None) -> str:
+    """`4.31 GB (4.29 to 4.33)`: a memory and the ends of its interval, where it has one, all of them in one unit."""
+    if low is None or high is None:
+        return gigabytes(round(number))
+    unit, decimals = (1e9, 0) if number >= 1e11 else (1e9, 2) if number >= 1e8 else (1e6, 1)
+    return f"{gigabytes(round(number))} ({_sign(low / unit, decimals)} to {_sign(high / unit, decimals)})"
 
 
 def fixed(value: float, decimals: int) -> str:

@@ -46,7 +46,7 @@ class CheckResult:
         test: of all but fidelity. Its numbers are logarithms of ratios for `step` (of the time after over the time
             before; of a speed-up that is asked for, of `subject` over `other`) and `paco tax` (of the step over the
             plain step), shares for `share` and `unattributed`, bytes for `memory`; of a bound from below all of it is
-            negated, so that more is worse. `analysis.gate.shown` turns it back.
+            negated, so that more is worse. `analysis.gate_figures.shown` turns it back.
         fidelity: of a fidelity check.
         explanation: of a step that has changed beside a revision or a record.
         before, after: seconds of the typical step on either side, for `step`.

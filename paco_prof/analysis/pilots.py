@@ -11,6 +11,7 @@ from paco_prof.errors import UsageError
 from paco_prof.records import (
     AccuracyRecord,
     BreakdownRecord,
+    CheckRecord,
     ComparisonRecord,
     EpochResult,
     EstimateRecord,
@@ -24,7 +25,7 @@ from paco_prof.settings import Workload
 
 __all__ = ["Projectable", "joined_series", "pilots_of"]
 
-Projectable = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord
+Projectable = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord | CheckRecord
 
 
 def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
@@ -35,7 +36,7 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     one sample, its mean step; a last batch that was not full counts as its share of one.
 
     Raises:
-        UsageError: it holds no training step, or is a comparison of accuracy.
+        UsageError: it holds no training step, or is a comparison of accuracy or the record of a gate.
     """
     if isinstance(record, EstimateRecord):
         return record.pilots
@@ -46,8 +47,11 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     elif isinstance(record, TrainingRunRecord):
         found = _of_training_run(record)
     else:
+        is_gate = isinstance(record, CheckRecord)
         raise UsageError(
-            "A comparison of accuracy trains short runs of its own, and is nothing to project from.",
+            "A gate's launches tell two trees apart, and are nothing to project from."
+            if is_gate
+            else "A comparison of accuracy trains short runs of its own, and is nothing to project from.",
             "Take what breakdown, compare, train or estimate wrote.",
         )
     if not found:

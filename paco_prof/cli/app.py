@@ -11,9 +11,12 @@ from typer.exceptions import Abort, TyperException
 
 from paco_prof import __version__
 from paco_prof.cli.ablate import ablate
+from paco_prof.cli.baseline import app as baseline
 from paco_prof.cli.breakdown import breakdown
+from paco_prof.cli.check import check
 from paco_prof.cli.compare import compare
 from paco_prof.cli.estimate import estimate
+from paco_prof.cli.history import history
 from paco_prof.cli.show import show
 from paco_prof.cli.train import train
 from paco_prof.cli.variants import variants
@@ -34,7 +37,10 @@ app.command()(compare)
 app.command()(ablate)
 app.command()(estimate)
 app.command()(train)
+app.command()(check)
+app.add_typer(baseline, name="baseline")
 app.command()(show)
+app.command()(history)
 app.command()(variants)
 
 

@@ -37,7 +37,7 @@ def save(
         int | None, typer.Option(min=7, max=1000, help="Launches. [default: 14]", show_default=False)
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(min=0.01, max=100_000.0, help="Minutes. [default: 3]", show_default=False)
+        float | None, typer.Option(min=0.01, max=100_000.0, help="Minutes. [default: 2.75]", show_default=False)
     ] = None,
     threads: Annotated[
         int | None,

@@ -68,7 +68,7 @@ def check(
     ] = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option(min=0.01, max=100_000.0, help="Minutes for each pair. [default: 3]", show_default=False),
+        typer.Option(min=0.01, max=100_000.0, help="Minutes for each pair. [default: 2.75]", show_default=False),
     ] = None,
     threads: Annotated[
         int | None,

@@ -19,7 +19,8 @@ class GateChoices:
 
     Attributes:
         budgets: sentences, beside those of the configuration.
-        against, baseline, variant, model, smallest_effect, launches, max_minutes, threads, device, seed: see `CheckTable`.
+        against, baseline, variant, model, smallest_effect, launches, max_minutes, threads, device, seed: see
+            `CheckTable`.
         only: of the three kinds of questions, the one that is asked.
         settings: those that `--set` changes.
     """

@@ -223,7 +223,8 @@ def _record_check(table: CheckTable, subject: Contestant) -> Check:
             f"{written} has {len(saved.launches_of(1))} launches; a verdict needs {LEAST_LAUNCHES}.", again
         )
     there, here = saved.baseline.workload, subject.workload
-    changed = {**changed_settings(there, here), **{n: getattr(there, n) for n in _MODEL if _differs(n, there, here)}}
+    models = {name: getattr(there, name) for name in _MODEL if getattr(there, name) != getattr(here, name)}
+    changed = {**models, **changed_settings(there, here)}
     # What a device cannot do was left out there, and will be here.
     changed = {name: value for name, value in changed.items() if name not in saved.baseline.variant.left_out}
     if changed:
@@ -241,10 +242,6 @@ def _record_check(table: CheckTable, subject: Contestant) -> Check:
 
 
 _MODEL = ("model", "model_args", "seed")
-
-
-def _differs(name: str, one: Workload, other: Workload) -> bool:
-    return bool(getattr(one, name) != getattr(other, name))
 
 
 def _partners(checks: Iterable[Check], own: str) -> list[str]:

@@ -70,7 +70,7 @@ class CheckTable:
         against, baseline: what it is held beside; None for nothing.
         smallest_effect: the relative change that matters beside a revision or a record.
         launches: the most that a comparison takes.
-        max_minutes: for each comparison.
+        max_minutes: for each comparison; by default a run with one is over within three, start and end included.
         threads: CPU threads; None leaves them to the tool.
         device, seed: as the options of the same names.
         root: the folder of the file; None without one.
@@ -88,7 +88,7 @@ class CheckTable:
     baseline: Baseline | None = None
     smallest_effect: float = 0.03
     launches: int = 14
-    max_minutes: float = 3.0
+    max_minutes: float = 2.75
     threads: int | None = None
     device: str = "auto"
     seed: int = 0

@@ -226,8 +226,9 @@ class Referee:
             return
         differing = ready.environment.differences(known)
         if differing:
-            words = (f"{name} {here} here and {there} there" for name, (here, there) in differing.items())
-            raise OtherMachineError(tuple(words))
+            raise OtherMachineError(
+                [f"{name} {one} here and {other} there" for name, (one, other) in differing.items()]
+            )
 
     def _refuse_nothing(self, place: int, runner: Runner) -> None:
         """A variant of which nothing is left here that it would change need not be measured."""

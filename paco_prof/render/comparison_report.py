@@ -7,14 +7,14 @@ from typing import Literal
 
 from paco_prof import units
 from paco_prof.analysis.ablation import AblationStep, Interaction, Prediction, interactions, predictions, steps
-from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, StageChange, comparison_view
+from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, comparison_view
 from paco_prof.analysis.comparison_findings import find_in_comparison
 from paco_prof.analysis.expectation import Expectation
 from paco_prof.records import ComparisonRecord, Launch, SpeedupClaim
 from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
-from paco_prof.render.labels import title_of
 from paco_prof.render.preamble import command_line, machine, model, workload_subject
+from paco_prof.render.stage_table import stage_table
 from paco_prof.stats.paired import ALPHA
 from paco_prof.stats.summary import CONFIDENCE
 
@@ -38,7 +38,7 @@ def comparison_document(record: ComparisonRecord) -> Document:
         blocks += [Heading("What the analysis expects"), _claims_table(claimed), Paragraph(OUTCOMES)]
         blocks += [] if reference else [Paragraph(OF_THE_REFERENCE)]
     for variant in _with_stages(view):
-        blocks += [Heading(f"Before and after: {variant.name}"), _stage_table(view, variant), Paragraph(STAGES)]
+        blocks += [Heading(f"Before and after: {variant.name}"), stage_table(variant), Paragraph(STAGES)]
     found = find_in_comparison(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(comparison_sentence(finding) for finding in found))]
@@ -247,38 +247,6 @@ def _with_stages(view: ComparisonView) -> list[ComparedVariant]:
     if view.design == "compare" and len(view.measured) <= MAX_STAGE_TABLES:
         return list(view.measured)
     return [view.fastest] if view.fastest is not None else []
-
-
-def _stage_table(view: ComparisonView, variant: ComparedVariant) -> Table:
-    columns = (
-        Column("Component (ms)", LEFT),
-        Column("before"),
-        Column("after"),
-        Column("change"),
-        Column("speed-up", LEFT),
-    )
-    before, after = variant.unattributed
-    ms, signed = units.milliseconds, units.signed_milliseconds
-    rows = [_stage_row(change) for change in variant.stages]
-    rows.append(Row(("Unattributed", ms(before), ms(after), signed(after - before), ""), style="total"))
-    if variant.before is not None and variant.step is not None:
-        change = signed(variant.step.value - variant.before.value)
-        cells = ("Step", ms(variant.before.value), ms(variant.step.value), change, measured_ratio(variant.speedup))
-        rows.append(Row(cells, style="total"))
-    return Table(columns, tuple(rows))
-
-
-def _stage_row(change: StageChange) -> Row:
-    before, after = (None if time is None else time.value for time in (change.before, change.after))
-    speedup = units.MISSING if change.speedup is None else units.ratio(change.speedup.ratio)
-    cells = (
-        title_of(change.path, 2),
-        units.milliseconds(before),
-        units.milliseconds(after),
-        units.signed_milliseconds(change.change),
-        speedup if change.established or change.speedup is None else "~",
-    )
-    return Row(cells, change.depth)
 
 
 def _method(record: ComparisonRecord, view: ComparisonView) -> str:

@@ -25,7 +25,7 @@ def subject(record: BreakdownRecord) -> str:
 def workload_subject(workload: Workload) -> str:
     """A workload in a few words."""
     size = "" if workload.image_size is None else f", {workload.image_size} px"
-    return f"{workload.backbone}, batch {workload.batch_size}{size}"
+    return f"{workload.model or workload.backbone}, batch {workload.batch_size}{size}"
 
 
 def preamble(record: BreakdownRecord) -> list[str]:
@@ -70,6 +70,11 @@ def machine(environment: Environment) -> str:
 def model(workload: Workload) -> str:
     """What is trained, in a sentence."""
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
+    if workload.model is not None:
+        return (
+            f"Model: {workload.model}, {size}{workload.num_classes} classes, {workload.optimizer}; batch "
+            f"{workload.batch_size} x 2 views of {workload.image_size} px, {workload.data} data."
+        )
     matching = (
         f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""
     )

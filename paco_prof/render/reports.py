@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paco_prof.records import AccuracyRecord, BreakdownRecord, ComparisonRecord, EstimateRecord
+from paco_prof.errors import UsageError
+from paco_prof.records import AccuracyRecord, BreakdownRecord, CheckRecord, ComparisonRecord, EstimateRecord
 
 if TYPE_CHECKING:
     from paco_prof.render.document import Document
@@ -32,6 +33,11 @@ def document_of(record: Record) -> Document:
         from paco_prof.render.accuracy_report import accuracy_document
 
         return accuracy_document(record)
+    if isinstance(record, CheckRecord):
+        from paco_prof.analysis.gate import gate_view
+        from paco_prof.render.gate_report import gate_document
+
+        return gate_document(record, gate_view(record))
     from paco_prof.render.training_report import training_document
 
     return training_document(record)
@@ -59,6 +65,13 @@ def save_plot(record: Record, path: Path) -> None:
         from paco_prof.render.accuracy_plot import save_accuracy_plot
 
         save_accuracy_plot(record, path)
+    elif isinstance(record, CheckRecord):
+        from paco_prof.render.comparison_plot import save_comparison_plot
+
+        drawable = [one for one in record.comparisons if any(launch.is_complete for launch in one.launches)]
+        if not drawable:
+            raise UsageError(f"{path} is not drawn: the record holds no complete launch.")
+        save_comparison_plot(drawable[0], path)
     else:
         from paco_prof.render.training_plot import save_training_plot
 

@@ -82,11 +82,12 @@ def run_gate(kind: str, number: int) -> dict[str, Any]:
 
 
 def _launches(record: ComparisonRecord) -> list[dict[str, Any]]:
-    """Only what is judged: the wall seconds of the pairs."""
+    """Only what is judged: the wall seconds of the pairs, and which side of each took its step first."""
     return [
         {
             "before": [round(s, 6) for s in launch.baseline.training.steps],
             "after": [round(s, 6) for s in launch.variant.training.steps],
+            "before_first": "".join("01"[is_first] for is_first in launch.baseline_first),
         }
         for launch in record.launches_of(1)
     ]

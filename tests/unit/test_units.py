@@ -329,3 +329,54 @@ def test_energy(watt_hours: float, text: str) -> None:
 def test_an_energy_and_its_ends_have_one_unit() -> None:
     assert units.energy_with_interval(1020.0, 990.0, 1051.0) == "1.02 kWh (0.99 to 1.05)"
     assert units.energy_with_interval(1020.0, None, None) == "1.02 kWh"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.03, "3 %"), (0.025, "2.5 %"), (0.1, "10 %"), (0.0, "0 %"), (0.1845, "18.45 %"), (1.0, "100 %")],
+)
+def test_a_share_that_somebody_chose_keeps_its_digits(share: float, text: str) -> None:
+    assert units.round_percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("figures", "text", "ends"),
+    [
+        ((0.124, 0.121, 0.128), "12.4 % (12.1 to 12.8)", "12.1 % to 12.8 %"),
+        ((0.0052, 0.0048, 0.0057), "0.52 % (0.48 to 0.57)", "0.48 % to 0.57 %"),
+        ((0.00994, 0.0099, 0.0103), "0.99 % (0.99 to 1.03)", "0.99 % to 1.03 %"),
+        ((0.00996, 0.0099, 0.0103), "1.0 % (1.0 to 1.0)", "1.0 % to 1.0 %"),
+        ((0.0, -0.00001, 0.00001), "0.00 % (0.00 to 0.00)", "0.00 % to 0.00 %"),
+        ((0.124, None, None), "12.4 %", ""),
+    ],
+)
+def test_percent_interval(figures: tuple[float, float | None, float | None], text: str, ends: str) -> None:
+    assert units.percent_interval(*figures) == text
+    assert units.percent_ends(*figures) == ends
+
+
+@pytest.mark.parametrize(
+    ("figures", "text", "ends"),
+    [
+        ((0.103, 0.091, 0.114), "+10.3 % (+9.1 to +11.4)", "+9.1 % to +11.4 %"),
+        ((0.004, -0.006, 0.013), "+0.4 % (-0.6 to +1.3)", "-0.6 % to +1.3 %"),
+        ((-0.0001, -0.0002, 0.0), "0.0 % (0.0 to 0.0)", "0.0 % to 0.0 %"),
+        ((1.963, None, None), "+196.3 %", ""),
+    ],
+)
+def test_signed_percent_interval(figures: tuple[float, float | None, float | None], text: str, ends: str) -> None:
+    assert units.signed_percent_interval(*figures) == text
+    assert units.signed_percent_ends(*figures[1:]) == ends
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((4.312e9, 4.29e9, 4.331e9), "4.31 GB (4.29 to 4.33)"),
+        ((98.6e6, 97.1e6, 101.2e6), "98.6 MB (97.1 to 101.2)"),
+        ((1.41e11, 1.4e11, 1.42e11), "141 GB (140 to 142)"),
+        ((4.312e9, None, None), "4.31 GB"),
+    ],
+)
+def test_a_memory_and_its_ends_have_one_unit(figures: tuple[float, float | None, float | None], text: str) -> None:
+    assert units.gigabytes_interval(*figures) == text

@@ -36,7 +36,7 @@ def refusal(folder: Path, entries: str) -> str:
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     table = check_table(tmp_path)
     assert table == CheckTable()
-    assert (table.variant, table.smallest_effect, table.launches, table.max_minutes) == ("exact", 0.03, 14, 3)
+    assert (table.variant, table.smallest_effect, table.launches, table.max_minutes) == ("exact", 0.03, 14, 2.75)
     assert (table.model, table.threads, table.device, table.root, table.file) == (None, None, "auto", None, "")
 
 

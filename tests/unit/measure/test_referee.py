@@ -605,7 +605,8 @@ def test_launches_of_another_machine_are_never_mixed_in(field: str) -> None:
     values = {"cores": 64, "threads": 1, "versions": {"torch": "1.0"}, "flags": {}}
     other = CPU.model_copy(update={field: values.get(field, "another")})
     lab = Lab(environment_of=lambda worker: other)
-    with pytest.raises(UsageError, match=field):
+    words = {"versions": "torch 1.0 here and 2.13.0", "flags": "OMP_NUM_THREADS None here and 2 there"}
+    with pytest.raises(UsageError, match=words.get(field, f"{field} {values.get(field, 'another')} here and")):
         lab.run(resumed(first, launches=2))
     assert all(saved.launches == first.launches for saved in lab.saved)
 
