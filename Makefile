@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help breakdown test lint types contracts bench reports wheel clean
+.PHONY: help breakdown test lint types contracts gate bench reports wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ types: $(DEV) ## static types
 
 contracts: $(DEV) ## who may import whom
 	$(BIN)/lint-imports
+
+gate: $(RUN) ## our own budgets, through paco-prof check (about two minutes)
+	$(BIN)/paco-prof check --no-progress --inconclusive-ok
 
 bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (45 minutes, 11 GB for torch.profiler)
 	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py $(ONLY)

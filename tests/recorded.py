@@ -14,10 +14,9 @@ from scipy import stats
 
 from paco_prof.stats.paired import RatioEstimate, judge, launch_effect
 
-__all__ = ["GATE_LAUNCHES", "LAUNCHES", "Rivals", "Series", "Verdicts", "read_series", "replay"]
+__all__ = ["LAUNCHES", "Rivals", "Series", "Verdicts", "read_series", "replay"]
 
 LAUNCHES = Path(__file__).parent / "data" / "launches.json.gz"
-GATE_LAUNCHES = Path(__file__).parent / "data" / "gate_launches.json.gz"
 RIVAL_ALPHA = 0.01
 RIVAL_THRESHOLD = 0.05
 

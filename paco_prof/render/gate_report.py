@@ -86,7 +86,8 @@ def _method(record: CheckRecord, view: GateView) -> list[str]:
 
 
 def _taken(comparison: ComparisonRecord) -> str:
-    names = " and ".join(_name(contestant) for contestant in comparison.contestants)
+    *others, last = (_name(contestant) for contestant in comparison.contestants)
+    what = workload_subject(comparison.baseline.workload)
     numbers = {len(comparison.launches_of(place)) for place in range(1, len(comparison.contestants))}
     taken = " to ".join(units.count(number) for number in sorted({min(numbers), max(numbers)}))
     planned = comparison.plan.launches
@@ -95,8 +96,7 @@ def _taken(comparison: ComparisonRecord) -> str:
     seconds = comparison.measuring_seconds
     took = "" if seconds is None else f", in {units.duration(seconds)}"
     return (
-        f"Measured: {names} ({workload_subject(comparison.baseline.workload)}); {taken} launches of fresh processes{most}, "
-        f"{turns}{took}."
+        f"Measured: {', '.join(others)} and {last} ({what}); {taken} launches of fresh processes{most}, {turns}{took}."
     )
 
 

@@ -4,8 +4,9 @@
     python tests/benchmarks/gate_runs.py slower-10 10  # 22 passes over the network where the other side has 20
     python tests/benchmarks/gate_runs.py slower-5 8    # 21
 
-Every run is the installed command in a fresh clone of its own. In every third one a process beside it keeps a core
-busy. What each run said, and the times of its steps, go to tests/data/gate_launches.json.gz as soon as it is over.
+Every run is the installed command in a fresh repository of its own. In every third one of identical code a process
+beside it keeps a core busy. What each run said, and the times of its steps, go to tests/data/gate_launches.json.gz as
+soon as it is over.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ sys.path.append(str(TESTS))
 from gate_project import GateProject, model_source  # noqa: E402
 from paco_prof.records import CheckRecord, ComparisonRecord  # noqa: E402
 from paco_prof.store import read_kind  # noqa: E402
-from recorded import GATE_LAUNCHES  # noqa: E402
+from recorded_gates import GATE_LAUNCHES  # noqa: E402
 
 __all__ = ["PASSES", "run_gate"]
 
@@ -55,7 +56,7 @@ def busy_core(is_busy: bool) -> Iterator[None]:
 
 def run_gate(kind: str, number: int) -> dict[str, Any]:
     """One run: the exit code, how long it took, and the launches."""
-    is_busy = number % BUSY_EVERY == BUSY_EVERY - 1
+    is_busy = kind == "equal" and number % BUSY_EVERY == BUSY_EVERY - 1
     with tempfile.TemporaryDirectory() as folder:
         project = GateProject(Path(folder) / "project", source=model_source(BASE_PASSES))
         project.git("branch", "before")

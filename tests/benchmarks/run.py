@@ -12,6 +12,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from contrast import contrast_figures
 from figures import Figure, store
+from gate import gate_figures
 from judgement import judgement_figures, live_figures
 from learning import learning_figures
 from overhead import light_step, overhead_figures, reference_step
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "tax": tax_figures,
     "judgement": judgement_figures,
     "live": live_figures,
+    "gate": gate_figures,
     "learning": learning_figures,
     "projection": projection_figures,
     "instrument": lambda: [
