@@ -14,18 +14,19 @@ from paco_prof.render.reports import document_of
 from paco_prof.render.terminal import to_terminal
 from paco_prof.store import read_record
 
-__all__ = ["COMPARISON", "README", "RECORD", "readme_with_reports"]
+__all__ = ["COMPARISON", "GATE", "README", "RECORD", "readme_with_reports"]
 
 REPORTS = Path(__file__).resolve().parent
 README = REPORTS.parent / "README.md"
 RECORD = REPORTS / "breakdown_resnet50.json"
 COMPARISON = REPORTS / "compare_optimized.json"
+GATE = REPORTS / "check_planted.json"
 
 
 def readme_with_reports() -> str:
     """The README with what `paco-prof show` prints of the committed records at 80 columns."""
     text = README.read_text(encoding="utf-8")
-    for name, record in (("report", RECORD), ("comparison", COMPARISON)):
+    for name, record in (("report", RECORD), ("comparison", COMPARISON), ("gate", GATE)):
         block = re.compile(f"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
         shown = f"<!-- {name} -->\n```text\n{_printed(_document(record))}\n```\n<!-- /{name} -->"
         text = block.sub(lambda _, shown=shown: shown, text, count=1)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from paco_prof.analysis.breakdown import stage_paths, stage_seconds, typical_times
+from paco_prof.analysis.breakdown import stage_paths, stage_seconds
 from paco_prof.analysis.comparison import launch_effects
 from paco_prof.analysis.fidelity import FidelityView, fidelity_view
-from paco_prof.analysis.pooling import pooled
-from paco_prof.analysis.regression import Explanation, explanation
+from paco_prof.analysis.regression import Explanation, StepChange, step_change
+from paco_prof.analysis.yardstick import over_yardstick, sides_of
 from paco_prof.records import (
-    YARDSTICK,
     Check,
     CheckPlan,
     CheckRecord,
@@ -120,7 +119,7 @@ def check_result(check: Check, comparison: ComparisonRecord | None, plan: CheckP
     test = _test(check, comparison, place, plan)
     result = CheckResult(check, test.outcome, test=test)
     if check.quantity == "step":
-        result = _with_step(result, comparison, place)
+        result = _with_step(result, step_change(check, comparison, place))
     environment = comparison.environment
     if environment is not None and environment.accelerator is None and environment.threads > environment.cores:
         detail = f"{environment.threads} threads on {environment.cores}"
@@ -166,8 +165,8 @@ def _other_workload(check: Check, comparison: ComparisonRecord) -> str:
 
 def _unmeasured(check: Check, comparison: ComparisonRecord, place: int) -> str:
     """Why the launches do not hold what a budget is about: what was not measured keeps to no bound."""
-    trainings = [side.training for side in _sides(comparison, place)]
-    if check.quantity == "memory" and any(_peak(side) is None for side in _sides(comparison, place)):
+    trainings = [side.training for side in sides_of(comparison, place)]
+    if check.quantity == "memory" and any(_peak(side) is None for side in sides_of(comparison, place)):
         return "no peak of memory was measured"
     whole = next((training.backward_whole for training in trainings if training.backward_whole), "")
     if check.quantity == "share" and whole:
@@ -181,7 +180,7 @@ def _unmeasured(check: Check, comparison: ComparisonRecord, place: int) -> str:
 def _test(check: Check, comparison: ComparisonRecord, place: int, plan: CheckPlan) -> BoundTest:
     if check.kind == "record":
         assert check.saved is not None
-        before, after = _over_yardstick(check.saved), _over_yardstick(comparison)
+        before, after = over_yardstick(check.saved), over_yardstick(comparison)
         level = level_of_look(plan.alpha, len(after), plan.first_look)
         return beside_sample(before, after, math.log1p(check.smallest_effect), level)
     values, bound, slack = _numbers(check, comparison, place)
@@ -204,24 +203,12 @@ def _numbers(check: Check, comparison: ComparisonRecord, place: int) -> tuple[li
         return over_other, -math.log(check.at_least or 1.0), relative
     bound = check.at_most or 0.0
     slack = bound * check.smallest_effect
-    sides = _sides(comparison, place)
+    sides = sides_of(comparison, place)
     if check.quantity == "memory":
         return [float(_peak(side) or 0) for side in sides], bound, slack
     if check.quantity == "unattributed":
         return [abs(_unattributed(side)) for side in sides], bound, slack
     return [_share(side, check.stage) for side in sides], bound, slack
-
-
-def _over_yardstick(comparison: ComparisonRecord) -> list[float]:
-    """For each launch the logarithm of the step's time over the yardstick's."""
-    names = [contestant.name for contestant in comparison.contestants]
-    return list(launch_effects(comparison, names.index(YARDSTICK)).values())
-
-
-def _sides(comparison: ComparisonRecord, place: int) -> list[Side]:
-    """One process a round: the contestant's own, or, of the first, that beside the second."""
-    launches = comparison.launches_of(place or 1)
-    return [launch.variant if place else launch.baseline for launch in launches]
 
 
 def _share(side: Side, stage: str) -> float:
@@ -246,29 +233,10 @@ def _peak(side: Side) -> int | None:
     return None if memory is None else memory.device_peak_bytes or memory.process_peak_bytes
 
 
-def _with_step(result: CheckResult, comparison: ComparisonRecord, place: int) -> CheckResult:
-    """The times of the step on both sides and, beside a revision or a record, the stage that explains the change."""
-    check = result.check
-    if check.kind == "record":
-        assert check.saved is not None
-        before, after = ([side.training for side in _sides(one, 0)] for one in (check.saved, comparison))
-        # What the machine's pace has changed since is none of the code's.
-        factor = math.exp(median(_yardstick_logs(check.saved)) - median(_yardstick_logs(comparison)))
-    else:
-        launches = comparison.launches_of(place)
-        names = [contestant.name for contestant in comparison.contestants]
-        is_subject_first = names.index(check.subject) == 0
-        before = [(launch.variant if is_subject_first else launch.baseline).training for launch in launches]
-        after = [(launch.baseline if is_subject_first else launch.variant).training for launch in launches]
-        factor = 1.0
-    old, new = pooled(before), pooled(after)
-    explained = None if check.kind == "budget" else explanation(old, new, factor)
-    times = typical_times(old)[0].value, factor * typical_times(new)[0].value
-    return replace(result, before=times[0], after=times[1], explanation=explained)
-
-
-def _yardstick_logs(comparison: ComparisonRecord) -> list[float]:
-    """For each launch the logarithm of the yardstick's time."""
-    names = [contestant.name for contestant in comparison.contestants]
-    sides = _sides(comparison, names.index(YARDSTICK))
-    return [math.log(median(side.training.steps)) for side in sides]
+def _with_step(result: CheckResult, change: StepChange) -> CheckResult:
+    """The times of the step on both sides and, where it differs from another tree's or time's, the stage that explains
+    it.
+    """
+    differs = result.check.kind != "budget" and (result.verdict == "fail" or result.improved)
+    explained = change.explanation() if differs else None
+    return replace(result, before=change.before, after=change.after, explanation=explained)

@@ -90,19 +90,21 @@ def _taken(comparison: ComparisonRecord) -> str:
     what = workload_subject(comparison.baseline.workload)
     numbers = {len(comparison.launches_of(place)) for place in range(1, len(comparison.contestants))}
     taken = " to ".join(units.count(number) for number in sorted({min(numbers), max(numbers)}))
+    taken += " launch" if numbers == {1} else " launches"
     planned = comparison.plan.launches
     most = "" if numbers == {planned} else f" (of {units.count(planned)} at most)"
     turns = "one side after the other" if comparison.plan.sequential else "steps of both sides in turns"
     seconds = comparison.measuring_seconds
     took = "" if seconds is None else f", in {units.duration(seconds)}"
     return (
-        f"Measured: {', '.join(others)} and {last} ({what}); {taken} launches of fresh processes{most}, {turns}{took}."
+        f"Measured: {', '.join(others)} and {last} ({what}); {taken} of fresh processes{most}, {turns}{took}."
     )
 
 
 def _name(contestant: Contestant) -> str:
     name, commit = one_line(contestant.name), contestant.revision
-    return f"{name} at {commit}" if commit and name != commit else name
+    # A revision may have been named by the beginning of its commit.
+    return f"{name} at {commit}" if commit and not commit.startswith(name) else name
 
 
 def _judgement(record: CheckRecord) -> str:

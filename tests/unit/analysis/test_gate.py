@@ -113,15 +113,33 @@ def test_a_stage_that_is_new_is_named() -> None:
     assert (result.explanation.path, result.explanation.before) == ("augment/blur", 0.0)
 
 
-def test_where_all_stages_became_slower_none_is_named_but_the_largest() -> None:
-    """The backbone is nearly all of the exact step, and of its change."""
-    even = [Times(name, forward=0.1, backward=0.2) for name in ("a", "b", "c", "d")]
+@pytest.mark.parametrize("largest", [0.25, 0.6, 0.8])
+def test_where_all_stages_became_slower_by_as_much_none_is_named(largest: float) -> None:
+    """Be one of them however large: it has most of the change, and no more of it than its size gives it."""
+    rest = (1 - largest) / 3
+    stages = [
+        Times(name, forward=size, backward=2 * size)
+        for name, size in zip("abcd", (largest, rest, rest, rest), strict=True)
+    ]
     contestants = (contestant("main"), contestant("working tree"))
-    slow = scaled(even, dict.fromkeys("abcd", 1.1))
-    result = check_result(REVISION, record_of("compare", contestants, (even, slow), 8), PLAN)
+    slow = scaled(stages, dict.fromkeys("abcd", 1.1))
+    result = check_result(REVISION, record_of("compare", contestants, (stages, slow), 8), PLAN)
     assert result.verdict == "fail"
     assert result.explanation is not None
     assert result.explanation.path == ""
+
+
+def test_what_does_not_differ_needs_no_explanation() -> None:
+    assert check_result(REVISION, of_two_trees({}), PLAN).explanation is None
+    assert check_result(REVISION, of_two_trees(slower(0.02)), PLAN).explanation is None
+
+
+def test_an_improvement_has_a_stage_as_well() -> None:
+    result = check_result(REVISION, of_two_trees({"backbone": 0.8}), PLAN)
+    assert result.improved
+    assert result.explanation is not None
+    assert result.explanation.path == "backbone"
+    assert result.explanation.seconds < 0
 
 
 @pytest.mark.parametrize("launches", range(1, 7))
@@ -278,16 +296,28 @@ def test_fidelity_that_nobody_measured_is_an_error() -> None:
     assert (result.verdict, result.detail) == ("error", "exact: it has no reference")
 
 
-def saved_and_now(by: float, pace: float = 1.0) -> CheckResult:
-    """A baseline that was saved, and launches now whose machine has another pace."""
+@pytest.mark.parametrize("pace", [0.8, 1.0])
+@pytest.mark.parametrize("path", ["part_sampling", "loss/pac"])
+def test_beside_a_saved_baseline_the_stage_is_named_as_well(path: str, pace: float) -> None:
+    result = saved_and_now(0.0, pace, {path: 60.0})
+    assert result.verdict == "fail"
+    assert result.explanation is not None
+    assert result.explanation.path == path
+    assert result.explanation.share == pytest.approx(1.0, abs=0.1)
 
-    def comparison(slow: float, pace: float) -> ComparisonRecord:
+
+def saved_and_now(by: float, pace: float = 1.0, stages: Mapping[str, float] | None = None) -> CheckResult:
+    """A baseline that was saved, and launches now whose machine has another pace, and some of whose stages another
+    time.
+    """
+
+    def comparison(slow: float, pace: float, stages: Mapping[str, float]) -> ComparisonRecord:
         contestants = (contestant("exact"), contestant(YARDSTICK))
         sides = [
             scaled(stages, dict.fromkeys(EVERYTHING, factor))
             for stages, factor in ((ON_CPU_EXACT, pace * (1 + slow)), (PLAIN, pace))
         ]
-        return record_of("compare", contestants, sides, 8)
+        return record_of("compare", contestants, (scaled(sides[0], stages), sides[1]), 8)
 
     check = Check(
         name="against b.json",
@@ -295,9 +325,9 @@ def saved_and_now(by: float, pace: float = 1.0) -> CheckResult:
         quantity="step",
         subject="exact",
         other=YARDSTICK,
-        saved=comparison(0, 1.0),
+        saved=comparison(0, 1.0, {}),
     )
-    return check_result(check, comparison(by, pace), PLAN)
+    return check_result(check, comparison(by, pace, stages or {}), PLAN)
 
 
 @pytest.mark.parametrize("pace", [1.0, 0.8, 1.3])
