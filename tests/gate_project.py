@@ -91,6 +91,17 @@ class GateProject:
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    def everything(self) -> dict[str, object]:
+        """All that a user could see of the checkout, its index and its branches included."""
+        files = {
+            str(path.relative_to(self.folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and ".git" not in path.parts
+        }
+        index = (self.folder / ".git" / "index").read_bytes()
+        told = [self.git(*words.split()) for words in ("branch -a", "worktree list", "stash list", "rev-parse HEAD")]
+        return {"files": files, "index": index, "told": told}
+
     def git(self, *arguments: str) -> str:
         """What git prints."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from builders import CPU, fidelity_of
@@ -11,10 +12,22 @@ from paco_prof.measure.timeline import Owner, Span
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
 
-__all__ = ["Players", "Silent"]
+__all__ = ["Players", "Silent", "StageSeconds", "steady"]
 
 # Seconds of a stage, by tree and contestant; `turn` is whether the step is the first of its pair.
 StageSeconds = Callable[[str, str, bool], dict[str, float]]
+
+
+def steady(by: float = 0.0, noise: float = 0.004, seed: int = 0) -> StageSeconds:
+    """A step of 0.1 s, so much longer in the working tree; the yardstick takes 0.08 s, the baseline 0.25 s."""
+    draw = random.Random(seed)
+
+    def seconds(tree: str, name: str, is_first: bool) -> dict[str, float]:
+        size = {"yardstick": 0.08, "baseline": 0.25 if name == "baseline" and tree == "working tree" else 0.1}
+        whole = size.get(name, 0.1) * (1 + by if name == "working tree" else 1.0) * draw.lognormvariate(0, noise)
+        return {"backbone": 0.7 * whole, "part_sampling": 0.2 * whole, "loss": 0.1 * whole}
+
+    return seconds
 
 
 class Silent:

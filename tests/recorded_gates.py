@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,12 @@ class GateLaunch:
     after: tuple[float, ...]
     before_first: tuple[bool, ...]
 
-    @property
+    @cached_property
     def slowdown(self) -> float:
         """Logarithm of the time after over the time before, as the gate reckons it."""
         return -launch_effect(self.before, self.after, True, self.before_first)
 
-    @property
+    @cached_property
     def swapped(self) -> GateLaunch:
         """The same with the sides exchanged, which for equal work is a launch like any other."""
         return GateLaunch(self.after, self.before, tuple(not first for first in self.before_first))

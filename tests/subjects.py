@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from paco_prof.records import Contestant, Environment, Fidelity, Memory
 
 MEBIBYTE = 2**20
 LONG = 1000.0
+# Seconds that a busy machine might keep a process waiting.
+NO_DELAY = 0.7
 PRIVATE = "/home/somebody/secret/model.py"
 HERE = Environment(system="Linux", processor="a core", cores=1, memory_bytes=2**30, threads=1)
 FIDELITY = Fidelity(
@@ -251,3 +254,75 @@ def in_the_background(contestant: Contestant, keep_initial: bool) -> Calm:
     """Leaves a thread running that would keep a process alive."""
     threading.Thread(target=time.sleep, args=(LONG,)).start()
     return Calm(contestant)
+
+
+class Paced(Calm):
+    """Says that a step takes 10 ms times what `pace.txt` in its folder says, more or less; where it was away for a
+    while in the middle of one, that counts.
+    """
+
+    def __init__(self, contestant: Contestant, then: Callable[[int], Any] = lambda step: None) -> None:
+        super().__init__(contestant)
+        self._in_step = then
+        self._pace = float(Path("pace.txt").read_text())
+        self._luck = random.Random(contestant.name)
+
+    def step(self) -> TimedStep:
+        self._steps += 1
+        start = time.perf_counter()
+        self._in_step(self._steps)
+        away = time.perf_counter() - start
+        seconds = 0.01 * self._pace * self._luck.uniform(0.998, 1.002) + (away if away > NO_DELAY else 0.0)
+        owner = Owner("backbone", "forward")
+        return TimedStep(seconds, {owner: Span(seconds, None)}, {owner: 1}, {"total": 1.0}, 0.0)
+
+
+def paced(contestant: Contestant, keep_initial: bool) -> Paced:
+    return Paced(contestant)
+
+
+def suspended(contestant: Contestant, keep_initial: bool) -> Paced:
+    """Is suspended for a second in its fifth step, as a laptop that is closed or a container that is frozen."""
+
+    def suspend(step: int) -> None:
+        if step == 5:
+            subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return Paced(contestant, suspend)
+
+
+def suspended_for_good(contestant: Contestant, keep_initial: bool) -> Paced:
+    return Paced(contestant, lambda step: step == 5 and os.kill(os.getpid(), signal.SIGSTOP))
+
+
+def killed_in_the_fifth_step(contestant: Contestant, keep_initial: bool) -> Paced:
+    return Paced(contestant, lambda step: step == 5 and os.kill(os.getpid(), signal.SIGKILL))
+
+
+class Claiming(Calm):
+    """Says that a step takes what no step does, but for the first."""
+
+    def __init__(self, contestant: Contestant, seconds: float) -> None:
+        super().__init__(contestant)
+        self._seconds = seconds
+
+    def step(self) -> TimedStep:
+        step = super().step()
+        return step if self._steps == 1 else replace(step, seconds=self._seconds)
+
+
+def taking_nan(contestant: Contestant, keep_initial: bool) -> Claiming:
+    return Claiming(contestant, float("nan"))
+
+
+def taking_for_ever(contestant: Contestant, keep_initial: bool) -> Claiming:
+    return Claiming(contestant, float("inf"))
+
+
+def taking_nothing(contestant: Contestant, keep_initial: bool) -> Claiming:
+    return Claiming(contestant, 0.0)
+
+
+def taking_less_than_nothing(contestant: Contestant, keep_initial: bool) -> Claiming:
+    return Claiming(contestant, -1.0)

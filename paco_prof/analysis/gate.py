@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
+from paco_prof import stages
 from paco_prof.analysis.breakdown import stage_paths, stage_seconds
 from paco_prof.analysis.comparison import launch_effects
 from paco_prof.analysis.fidelity import FidelityView, fidelity_view
@@ -23,13 +25,16 @@ from paco_prof.records import (
 from paco_prof.settings import changed_settings
 from paco_prof.stats.bounds import LEAST_LAUNCHES, BoundTest, beside_bound, beside_sample, level_of_look
 
-__all__ = ["CheckResult", "Explanation", "GateView", "Verdict", "check_result", "gate_view"]
+__all__ = ["CheckResult", "Explanation", "GateView", "Verdict", "check_result", "failure_line", "gate_view"]
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 # Why a check has no answer. few launches: too few for a verdict; interval: the noise hides what matters;
-# oversubscribed: more threads than cores; changed: the working tree was edited while it was measured; failed: a process
-# did not end as planned; not measured: there is no launch; trouble: it could not even begin.
-Reason = Literal["", "few launches", "interval", "oversubscribed", "changed", "failed", "not measured", "trouble"]
+# oversubscribed: more threads than cores; changed: the working tree was edited while it was measured; ended early:
+# somebody ended the run; failed: a process did not end as planned; not measured: there is no launch; trouble: it could
+# not even begin.
+Reason = Literal[
+    "", "few launches", "interval", "oversubscribed", "changed", "ended early", "failed", "not measured", "trouble"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +99,18 @@ def gate_view(record: CheckRecord) -> GateView:
     for check in record.checks:
         comparison = None if check.comparison is None else record.comparisons[check.comparison]
         result = check_result(check, comparison, record.plan)
+        if comparison is not None and comparison.status != "complete" and result.test is not None:
+            # Whoever ends a run chooses when to look.
+            result = _ended_early(result)
         if any(note.code == "changed" for note in record.notes) and result.verdict in ("pass", "fail"):
             result = replace(result, verdict="inconclusive", reason="changed")
         results.append(result)
     return GateView(tuple(results), record.plan.inconclusive_ok)
+
+
+def _ended_early(result: CheckResult) -> CheckResult:
+    detail = "the run was ended before its launches were looked at"
+    return replace(result, verdict="inconclusive", reason="ended early", detail=detail)
 
 
 def check_result(check: Check, comparison: ComparisonRecord | None, plan: CheckPlan) -> CheckResult:
@@ -108,7 +121,7 @@ def check_result(check: Check, comparison: ComparisonRecord | None, plan: CheckP
     place = _place(check, comparison)
     failure = next((f for f in comparison.failures if f.contestant == place or (f.of_baseline and place == 0)), None)
     if failure is not None:
-        return CheckResult(check, "error", "failed", _who(comparison, failure), failure.hint)
+        return CheckResult(check, "error", "failed", failure_line(comparison, failure), failure.hint)
     if check.quantity == "fidelity":
         return _fidelity_result(check, comparison)
     if not comparison.launches_of(place or 1):
@@ -120,13 +133,22 @@ def check_result(check: Check, comparison: ComparisonRecord | None, plan: CheckP
     result = CheckResult(check, test.outcome, test=test)
     if check.quantity == "step":
         result = _with_step(result, step_change(check, comparison, place))
-    environment = comparison.environment
-    if environment is not None and environment.accelerator is None and environment.threads > environment.cores:
-        detail = f"{environment.threads} threads on {environment.cores}"
-        return replace(result, verdict="inconclusive", reason="oversubscribed", detail=detail)
+    crowd = _oversubscription(comparison)
+    if crowd:
+        return replace(result, verdict="inconclusive", reason="oversubscribed", detail=crowd)
     if test.outcome == "inconclusive":
         return replace(result, reason="few launches" if test.num_launches < LEAST_LAUNCHES else "interval")
     return result
+
+
+def _oversubscription(comparison: ComparisonRecord) -> str:
+    """`8 threads on 2`, of whoever has the most; empty where the cores suffice."""
+    environment = comparison.environment
+    if environment is None:
+        return ""
+    noted = [note.number or 0 for note in comparison.notes if note.code == "threads"]
+    crowded = environment.model_copy(update={"threads": max([environment.threads, *noted])})
+    return f"{crowded.threads} threads on {crowded.cores}" if crowded.is_oversubscribed else ""
 
 
 def _place(check: Check, comparison: ComparisonRecord) -> int:
@@ -138,7 +160,8 @@ def _place(check: Check, comparison: ComparisonRecord) -> int:
     return max(places)
 
 
-def _who(comparison: ComparisonRecord, failure: Failure) -> str:
+def failure_line(comparison: ComparisonRecord, failure: Failure) -> str:
+    """Who failed, how, at what, and why, in a line."""
     name = comparison.contestants[0 if failure.of_baseline else failure.contestant].name
     return f"{name}: {failure.kind} at its {failure.during}: {failure.detail.rstrip('.')}"
 
@@ -149,7 +172,9 @@ def _fidelity_result(check: Check, comparison: ComparisonRecord) -> CheckResult:
     if view is None:
         noted = [note.detail for note in comparison.notes if note.code == "no_fidelity"]
         return CheckResult(check, "error", "not measured", noted[-1] if noted else "it was not compared with float64")
-    return CheckResult(check, "fail" if view.verdict == "contradicted" else "pass", fidelity=view)
+    measured = [*view.measured.losses.values(), view.measured.gradient_error]
+    is_broken = view.verdict == "contradicted" or not all(map(math.isfinite, measured))
+    return CheckResult(check, "fail" if is_broken else "pass", fidelity=view)
 
 
 def _other_workload(check: Check, comparison: ComparisonRecord) -> str:
@@ -165,12 +190,15 @@ def _other_workload(check: Check, comparison: ComparisonRecord) -> str:
 
 def _unmeasured(check: Check, comparison: ComparisonRecord, place: int) -> str:
     """Why the launches do not hold what a budget is about: what was not measured keeps to no bound."""
-    trainings = [side.training for side in sides_of(comparison, place)]
-    if check.quantity == "memory" and any(_peak(side) is None for side in sides_of(comparison, place)):
+    sides = sides_of(comparison, place)
+    trainings = [side.training for side in sides]
+    if check.quantity == "memory" and any(_peak(side) is None for side in sides):
         return "no peak of memory was measured"
     whole = next((training.backward_whole for training in trainings if training.backward_whole), "")
-    if check.quantity == "share" and whole:
+    if check.quantity == "share" and whole and check.stage != stages.BACKWARD:
         return f"backward could not be divided by stage: {whole}"
+    if check.quantity in ("share", "unattributed") and any(_of_stages(check, side) is None for side in sides):
+        return "the time of a stage was lost in more than half of the steps"
     paths = stage_paths(trainings)
     if check.quantity == "share" and check.stage not in paths:
         return f"no step enters a stage {check.stage!r}; there are {', '.join(paths) or 'none'}"
@@ -206,25 +234,36 @@ def _numbers(check: Check, comparison: ComparisonRecord, place: int) -> tuple[li
     sides = sides_of(comparison, place)
     if check.quantity == "memory":
         return [float(_peak(side) or 0) for side in sides], bound, slack
-    if check.quantity == "unattributed":
-        return [abs(_unattributed(side)) for side in sides], bound, slack
-    return [_share(side, check.stage) for side in sides], bound, slack
+    return [value for side in sides if (value := _of_stages(check, side)) is not None], bound, slack
 
 
-def _share(side: Side, stage: str) -> float:
-    """A stage's share of the step, the median over the launch's steps; nothing in a launch that never entered it."""
+def _of_stages(check: Check, side: Side) -> float | None:
+    """What a check of a share, or of what is left, makes of a launch."""
+    return _unattributed(side) if check.quantity == "unattributed" else _share(side, check.stage)
+
+
+def _share(side: Side, stage: str) -> float | None:
+    """A stage's share of the step, the median over the launch's steps; nothing in a launch that never entered it, and
+    None where its time was lost in more than half of the steps.
+    """
     training = side.training
     seconds = stage_seconds(training, stage) or [0.0] * len(training.steps)
-    return median((part or 0.0) / step for part, step in zip(seconds, training.steps, strict=True))
+    return _median_of_most([None if s is None else s / step for s, step in zip(seconds, training.steps, strict=True)])
 
 
-def _unattributed(side: Side) -> float:
-    """The share of the step that no stage has, the median over the launch's steps."""
+def _unattributed(side: Side) -> float | None:
+    """The share of the step that no stage has, the median over the launch's steps; None as for a share."""
     training = side.training
-    held = [0.0] * len(training.steps)
+    left: list[float | None] = [1.0] * len(training.steps)
     for samples in training.stages:
-        held = [one + (own or 0.0) for one, own in zip(held, samples.seconds, strict=True)]
-    return median(1 - own / step for own, step in zip(held, training.steps, strict=True))
+        shares = zip(left, samples.seconds, training.steps, strict=True)
+        left = [None if rest is None or own is None else rest - own / step for rest, own, step in shares]
+    return _median_of_most([None if rest is None else abs(rest) for rest in left])
+
+
+def _median_of_most(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if 2 * len(known) > len(values) else None
 
 
 def _peak(side: Side) -> int | None:

@@ -88,7 +88,7 @@ def find_about_the_machine(record: ComparisonRecord) -> Iterator[MachineFinding]
     environment = record.environment
     states = [launch.machine for launch in record.launches if launch.machine is not None]
     if environment is not None:
-        if environment.accelerator is None and environment.threads > environment.cores:
+        if environment.is_oversubscribed:
             yield Oversubscribed(environment.threads, environment.cores)
         busy = max((state.other_busy_cores or 0.0 for state in states), default=0.0)
         if busy > BUSY_CORES:

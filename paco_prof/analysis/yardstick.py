@@ -13,9 +13,11 @@ __all__ = ["over_yardstick", "sides_of", "stage_over_yardstick", "yardstick_logs
 
 
 def sides_of(comparison: ComparisonRecord, place: int) -> list[Side]:
-    """One process a round: a contestant's own, or, of the first (0), that beside the second."""
-    launches = comparison.launches_of(place or 1)
-    return [launch.variant if place else launch.baseline for launch in launches]
+    """One process a round: a contestant's own, or, of the first (0), that beside whom it has the most launches with."""
+    if place:
+        return [launch.variant for launch in comparison.launches_of(place)]
+    of_all = [comparison.launches_of(other) for other in range(1, len(comparison.contestants))]
+    return [launch.baseline for launch in max(of_all, key=len)]
 
 
 def over_yardstick(comparison: ComparisonRecord) -> list[float]:
@@ -26,11 +28,10 @@ def over_yardstick(comparison: ComparisonRecord) -> list[float]:
 def stage_over_yardstick(comparison: ComparisonRecord, path: str) -> list[float] | None:
     """For each launch the logarithm of a stage's time over the yardstick's step; None where one never entered it."""
     sides = [launch.baseline for launch in comparison.launches_of(_place(comparison))]
-    seconds = [stage_seconds(side.training, path) for side in sides]
-    medians = [median(part or 0.0 for part in parts) if parts else 0.0 for parts in seconds]
-    if not all(medians):
+    known = [[part for part in stage_seconds(side.training, path) if part is not None] for side in sides]
+    if not all(parts and median(parts) > 0 for parts in known):
         return None
-    return [math.log(part) - log for part, log in zip(medians, yardstick_logs(comparison), strict=True)]
+    return [math.log(median(parts)) - log for parts, log in zip(known, yardstick_logs(comparison), strict=True)]
 
 
 def yardstick_logs(comparison: ComparisonRecord) -> list[float]:

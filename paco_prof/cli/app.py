@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -78,6 +79,10 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{_usage_message(error, arguments)}. See paco-prof --help.", ExitCode.USAGE)
     except (Abort, KeyboardInterrupt):
         result = ExitCode.INTERRUPTED
+    except Exception:
+        # A fault of ours. Python would end with 1, which to whoever reads exit codes is a regression.
+        traceback.print_exc()
+        return ExitCode.MEASUREMENT_FAILED
     if result == ExitCode.INTERRUPTED:
         return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.DONE

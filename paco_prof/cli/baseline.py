@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from paco_prof.cli.gate import GateChoices, configured
-from paco_prof.cli.options import NoProgress, Quiet, Settings
+from paco_prof.cli.gate_options import GateChoices, configured
+from paco_prof.cli.options import NoProgress, Quiet, Settings, Timeout
 from paco_prof.cli.outputs import Outputs
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
 
@@ -39,6 +39,7 @@ def save(
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, max=100_000.0, help="Minutes. [default: 2.75]", show_default=False)
     ] = None,
+    timeout: Timeout = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, max=4096, help="CPU threads. [default: all cores but one]", show_default=False),
@@ -67,6 +68,7 @@ def save(
         model=model,
         launches=launches,
         max_minutes=max_minutes,
+        timeout=timeout,
         threads=threads,
         device=device,
         seed=seed,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from paco_prof.cli.gate import GateChoices, configured
-from paco_prof.cli.options import Markdown, NoProgress, Output, Plot, Quiet, Settings
+from paco_prof.cli.gate_options import GateChoices, configured
+from paco_prof.cli.options import Markdown, NoProgress, Output, Plot, Quiet, Settings, Timeout
 from paco_prof.cli.outputs import Outputs, print_text
 from paco_prof.errors import InterruptedRunError, PacoProfError
 
@@ -70,6 +71,7 @@ def check(
         float | None,
         typer.Option(min=0.01, max=100_000.0, help="Minutes for each pair. [default: 2.75]", show_default=False),
     ] = None,
+    timeout: Timeout = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, max=4096, help="CPU threads. [default: all cores but one]", show_default=False),
@@ -122,6 +124,7 @@ def check(
             smallest_effect=smallest_effect,
             launches=launches,
             max_minutes=max_minutes,
+            timeout=timeout,
             threads=threads,
             device=device,
             seed=seed,
@@ -158,14 +161,15 @@ def _tell(outcome: GateOutcome, view: GateView, outputs: Outputs, *, on_screen: 
         from paco_prof.render.gate_json import gate_json
 
         print_text(json.dumps(gate_json(record, view), indent=1) + "\n")
+    if not any(launch.is_complete for comparison in record.comparisons for launch in comparison.launches):
+        # There is nothing to draw.
+        outputs = replace(outputs, plot=None)
     is_saved = not isinstance(outcome.error, PacoProfError)
-    outputs.render(record, on_screen=on_screen and not as_json, is_saved=is_saved)
-    if outputs.junit is not None:
-        from paco_prof.render.junit import junit_xml
-        from paco_prof.store import write_text
-
-        write_text(outputs.junit, junit_xml(record, view))
-    _tell_github(record, view, sys.stderr if as_json else sys.stdout)
+    try:
+        outputs.render(record, on_screen=on_screen and not as_json, is_saved=is_saved)
+    finally:
+        # Whether or not there is a place for all files.
+        _tell_github(record, view, sys.stderr if as_json else sys.stdout)
 
 
 def _tell_github(record: CheckRecord, view: GateView, stream: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,21 +92,12 @@ def _view(folder: Path, files: tuple[Path, ...]) -> HistoryView:
 
 def _commits(folder: Path) -> tuple[str, ...]:
     """The commits of the repository that a folder is in, the oldest first; none where there is no repository."""
-    # Variables of a hook that runs us name another repository than the folder's.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-C", str(folder), "rev-list", "--topo-order", "--reverse", "HEAD"]
+    from paco_prof.git import ask_git
+
     try:
-        done = subprocess.run(
-            command,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
-            capture_output=True,
-            text=True,
-            timeout=GIT_SECONDS,
-            check=True,
-        )
+        return tuple(ask_git(folder, "rev-list", "--topo-order", "--reverse", "HEAD", timeout=GIT_SECONDS).split())
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(done.stdout.split())
 
 
 def _render(view: HistoryView, outputs: Outputs, *, on_screen: bool) -> None:

@@ -44,7 +44,7 @@ class Outputs:
         for path in paths:
             check_writable(path)
             if path.resolve() in {given.resolve() for given in inputs}:
-                raise UsageError(f"{path} would be written over the record that is shown.", "Name another file.")
+                raise UsageError(f"{path} would be written over, and it is read.", "Name another file.")
         if len({path.resolve() for path in paths}) < len(paths):
             raise UsageError("Two outputs name the same file.", "Give each its own.")
         if self.plot is not None and self.plot.suffix.lower() not in PLOT_SUFFIXES:
@@ -63,6 +63,7 @@ class Outputs:
         Args:
             is_saved: whether the record could be written.
         """
+        from paco_prof.records import CheckRecord
         from paco_prof.render.reports import document_of, save_plot
 
         document = document_of(record)
@@ -73,6 +74,12 @@ class Outputs:
             from paco_prof.store import write_text
 
             write_text(self.markdown, to_markdown(document))
+        if self.junit is not None and isinstance(record, CheckRecord):
+            from paco_prof.analysis.gate import gate_view
+            from paco_prof.render.junit import junit_xml
+            from paco_prof.store import write_text
+
+            write_text(self.junit, junit_xml(record, gate_view(record)))
         if self.plot is not None:
             save_plot(record, self.plot)
         if on_screen:

@@ -23,7 +23,7 @@ from paco_prof import stages
 from paco_prof.errors import UsageError
 from paco_prof.records.check import Quantity
 
-__all__ = ["Budget", "parse_budget", "parse_effect"]
+__all__ = ["Budget", "asked_twice", "parse_budget", "parse_effect"]
 
 _SENTENCE = re.compile(r"(?:([^:<>=≤≥]*):)?([^:<>=≤≥]*)(?:([<>=≤≥]+)([^:<>=≤≥]*))?")
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
@@ -85,6 +85,20 @@ class Budget:
     at_most: float | None = None
     at_least: float | None = None
     smallest_effect: float = 0.0
+
+    def question(self, own: str) -> tuple[str, ...]:
+        """What it asks, whatever its bound: equal for two that are about the same.
+
+        Args:
+            own: the gate's own variant.
+        """
+        return self.quantity, self.variant or own, self.other, self.stage
+
+
+def asked_twice(budget: Budget, same: Budget) -> UsageError:
+    """What is told of a budget that is about the same as another one."""
+    what = "stands twice." if same.text == budget.text else f"is about the same as {same.text!r}."
+    return UsageError(f"{budget.text!r} {what}", "Leave one of them out.")
 
 
 def parse_budget(text: str, smallest_effect: float = 0.0) -> Budget:

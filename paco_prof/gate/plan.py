@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paco_prof import __version__
 from paco_prof.errors import UsageError
 from paco_prof.forms import REFERENCE
 from paco_prof.gate.budgets import Budget
@@ -111,6 +112,8 @@ def plan_gate(table: CheckTable, folder: Path, *, inconclusive_ok: bool = False)
     if checks:
         contestants = [subject, *(_partner(name, subject, field, table) for name in partners)]
         _refuse_settings_of_paco2(contestants, table)
+        for check in checks:
+            _refuse_what_says_nothing(check, contestants)
         needs_fidelity = any(check.quantity == "fidelity" for check in checks)
         own = new_comparison(contestants, _comparison_plan(plan, table, len(partners), fidelity=needs_fidelity))
         checks = [check.model_copy(update={"comparison": 0}) for check in checks]
@@ -131,6 +134,28 @@ def plan_gate(table: CheckTable, folder: Path, *, inconclusive_ok: bool = False)
         )
     revision = "" if table.against is None else table.against.revision
     return GatePlan(plan, tuple(checks), own, subject, revision, table, table.root or folder)
+
+
+def _refuse_what_says_nothing(check: Check, contestants: Sequence[Contestant]) -> None:
+    """Find out about checks whose answer would mean nothing.
+
+    Raises:
+        UsageError: the fidelity of what does not claim to be exact, or a baseline beside another yardstick.
+    """
+    named = {contestant.name: contestant for contestant in contestants}
+    if check.quantity == "fidelity" and named[check.subject].variant.kind != "exact":
+        kind = named[check.subject].variant.kind
+        raise UsageError(
+            f"{check.name!r}: {check.subject} claims to be {kind}, so that nothing can contradict it.",
+            "Budget the fidelity of an exact variant.",
+        )
+    if check.saved is not None:
+        there, here = (plain.workload for plain in (check.saved.contestants[1], named[YARDSTICK]))
+        if (there.model, there.model_args) != (here.model, here.model_args):
+            raise UsageError(
+                f"{check.name}: it was saved beside another yardstick ({dict(there.model_args)}).",
+                "paco-prof baseline save makes it anew.",
+            )
 
 
 def baseline_comparison(table: CheckTable, folder: Path, command: Sequence[str] = ()) -> ComparisonRecord:
@@ -172,7 +197,9 @@ def _plan(table: CheckTable, inconclusive_ok: bool) -> CheckPlan:
 
 def _comparison_plan(plan: CheckPlan, table: CheckTable, num_partners: int, *, fidelity: bool) -> ComparisonPlan:
     seconds = None if plan.max_seconds is None else plan.max_seconds * num_partners
-    return ComparisonPlan(launches=plan.launches, max_seconds=seconds, fidelity=fidelity, seed=table.seed)
+    return ComparisonPlan(
+        launches=plan.launches, max_seconds=seconds, timeout=table.timeout, fidelity=fidelity, seed=table.seed
+    )
 
 
 def _budget_check(budget: Budget, table: CheckTable) -> Check:
@@ -222,6 +249,8 @@ def _record_check(table: CheckTable, subject: Contestant) -> Check:
         raise UsageError(
             f"{written} has {len(saved.launches_of(1))} launches; a verdict needs {LEAST_LAUNCHES}.", again
         )
+    if saved.tool_version != __version__:
+        raise UsageError(f"{written} was saved by paco-prof {saved.tool_version}, and this is {__version__}.", again)
     there, here = saved.baseline.workload, subject.workload
     models = {name: getattr(there, name) for name in _MODEL if getattr(there, name) != getattr(here, name)}
     changed = {**models, **changed_settings(there, here)}

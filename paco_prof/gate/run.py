@@ -5,27 +5,27 @@ Never exits, never prints. Whatever ends it early, the record holds what had bee
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from paco_prof import __version__
 from paco_prof.analysis.gate import check_result
 from paco_prof.errors import MeasurementError, OtherMachineError, PacoProfError, UsageError
+from paco_prof.gate.imports import OWN_MODULE, check_imports
 from paco_prof.gate.plan import GatePlan
 from paco_prof.gate.table import CheckTable
-from paco_prof.gate.trees import Repository, Tree
+from paco_prof.gate.trees import WORKING_TREE, Repository, Tree
 from paco_prof.measure.interrupts import terminations_interrupt
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import Referee
 from paco_prof.measure.worker_process import Launcher, ProcessLauncher, WorkerHandle
-from paco_prof.records import Check, CheckPlan, CheckRecord, ComparisonRecord, Contestant, Note
+from paco_prof.records import YARDSTICK, Check, CheckPlan, CheckRecord, ComparisonRecord, Contestant, Note
 
-__all__ = ["GateOutcome", "launcher_in", "own_launcher", "run_gate"]
-
-WORKING_TREE = "working tree"
+__all__ = ["GateOutcome", "launcher_in", "own_launcher", "refuse_what_cannot_be", "run_gate"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,32 @@ class GateOutcome:
 
 
 def launcher_in(tree: Tree) -> Launcher:
-    """Starts processes that work in a tree, and import from it first."""
-    return ProcessLauncher(python_path=tree.python_path, folder=tree.folder)
+    """Starts processes that work in a tree, and import from it first; they leave nothing in the user's own."""
+    variables = {"PYTHONDONTWRITEBYTECODE": "1"} if tree.name == WORKING_TREE else {}
+    return ProcessLauncher(python_path=tree.python_path, folder=tree.folder, variables=variables)
 
 
 def own_launcher(table: CheckTable, folder: Path, launcher: Callable[[Tree], Launcher] = launcher_in) -> Launcher:
     """Starts processes in the working tree of a configuration, or, where there is none, in a folder."""
     project = table.root or folder
-    return launcher(Tree(WORKING_TREE, project, "", table.import_folders(project)))
+    tree = Tree(WORKING_TREE, project, project, "", table.import_folders(project))
+    # Only for code that is there: any other file of that folder could stand in a library's place.
+    is_code_there = table.model is not None or tree.holds(OWN_MODULE)
+    return launcher(tree if is_code_there else replace(tree, python_path=()))
+
+
+def refuse_what_cannot_be(comparison: ComparisonRecord, table: CheckTable) -> None:
+    """Where nothing could be built because the configuration asks for what cannot be, the input was bad.
+
+    Raises:
+        UsageError: that is so. What a model of the user's own says is none of it: their code has failed.
+    """
+    failures = comparison.failures
+    if comparison.launches or not failures or any(failure.kind != "not applicable" for failure in failures):
+        return
+    name = comparison.contestants[0 if failures[0].of_baseline else failures[0].contestant].name
+    if table.model is None or name == YARDSTICK:
+        raise UsageError(failures[0].detail, failures[0].hint)
 
 
 class _ByName:
@@ -122,14 +140,32 @@ class _GateRun:
     def take_all(self) -> None:
         """The questions about one tree, then those about two."""
         gate = self._gate
-        # Found out first: a revision that is not there must not cost the time of all other checks.
-        repository = Repository(gate.project) if gate.revision else None
-        if repository is not None:
-            repository.commit_of(gate.revision)
-        if gate.own is not None:
-            self._take_own()
-        if repository is not None:
-            self._take_revision(repository)
+        repository = _repository(gate)
+        with contextlib.ExitStack() as until_the_end:
+            before = _state(repository)
+            # What is wrong with a revision is found out first: it must not cost the time of all other checks.
+            trees = None
+            if repository is not None and gate.revision:
+                trees = self._trees(repository, until_the_end)
+            if gate.own is not None:
+                self._take_own()
+            if trees is not None:
+                self._take_revision(*trees)
+            if _state(repository) != before:
+                self.note("changed")
+
+    def _trees(self, repository: Repository, until_the_end: contextlib.ExitStack) -> tuple[Tree, Tree] | None:
+        """The revision and the working tree; None where one of them cannot be measured, which its check says then."""
+        gate = self._gate
+        folders = gate.table.folders
+        try:
+            old = until_the_end.enter_context(repository.worktree(gate.revision, folders, gate.table.prepare))
+            new = repository.working_tree(folders)
+            check_imports((old, new), gate.table.model)
+        except MeasurementError as error:
+            self._answer(self._place_of_revision, trouble=error.message.rstrip("."), hint=error.hint)
+            return None
+        return old, new
 
     def _take_own(self) -> None:
         gate = self._gate
@@ -149,34 +185,29 @@ class _GateRun:
                 f"{name} is of another machine: {', '.join(error.differences)}.",
                 "Times of two machines are never compared; --against REVISION compares two revisions on this one.",
             ) from error
-        self._refuse_what_cannot_be()
+        refuse_what_cannot_be(self.record.comparisons[0], gate.table)
 
-    def _take_revision(self, repository: Repository) -> None:
-        gate = self._gate
-        place = next(number for number, check in enumerate(gate.checks) if check.kind == "revision")
-        folders = gate.table.python_path or (".", "src")
-        before = repository.state()
-        try:
-            with repository.worktree(gate.revision, folders, gate.table.prepare) as old:
-                new = repository.working_tree(folders)
-                _check_that_they_differ([old, new], gate.table.model)
-                comparison = gate.of_two_trees(old.revision, new.revision, old.name, new.name)
-                number = len(self.record.comparisons)
-                self._answer(place, comparison=number, subject=new.name, other=old.name)
-                self.update(comparisons=(*self.record.comparisons, comparison))
-                launchers = {tree.name: self._launcher(tree) for tree in (old, new)}
-                self._take(number, comparison, _ByName(launchers))
-        except MeasurementError as error:
-            self._answer(place, trouble=error.message.rstrip("."), hint=error.hint)
-        if repository.state() != before:
-            self.update(notes=(*self.record.notes, Note(code="changed")))
+    def _take_revision(self, old: Tree, new: Tree) -> None:
+        if old.revision == new.revision:
+            self.note("same revision")
+        comparison = self._gate.of_two_trees(old.revision, new.revision, old.name, new.name)
+        number = len(self.record.comparisons)
+        # In this order: a check whose comparison is not there would make a record that nobody can read.
+        self.update(comparisons=(*self.record.comparisons, comparison))
+        self._answer(self._place_of_revision, comparison=number, subject=new.name, other=old.name)
+        launchers = {tree.name: self._launcher(tree) for tree in (old, new)}
+        self._take(number, comparison, _ByName(launchers))
+
+    @property
+    def _place_of_revision(self) -> int:
+        return next(number for number, check in enumerate(self.record.checks) if check.kind == "revision")
 
     def _take(self, number: int, comparison: ComparisonRecord, launcher: Launcher) -> None:
         """Take a comparison's launches; an interruption goes on to whoever called."""
 
         def save(grown: ComparisonRecord) -> None:
             comparisons = [*self.record.comparisons]
-            comparisons[number] = grown
+            comparisons[number] = _of_the_new_tree(grown)
             self.update(comparisons=tuple(comparisons))
 
         checks = [check for check in self.record.checks if check.comparison == number]
@@ -185,21 +216,15 @@ class _GateRun:
             launcher,
             self._progress,
             save,
-            is_enough=lambda grown: _is_decided(checks, grown, self.record.plan),
+            is_enough=_Looks(checks, self.record.plan).are_over,
         )
         outcome = referee.run()
         if isinstance(outcome.error, KeyboardInterrupt):
             raise KeyboardInterrupt
 
-    def _refuse_what_cannot_be(self) -> None:
-        """Where nothing could be built because the configuration asks for what cannot be, the input was bad."""
-        own = self.record.comparisons[0]
-        if own.launches or not own.failures or any(failure.kind != "not applicable" for failure in own.failures):
-            return
-        failure = own.failures[0]
-        of_users_model = own.contestants[0 if failure.of_baseline else failure.contestant].name != "yardstick"
-        if not (of_users_model and self._gate.table.model is not None):
-            raise UsageError(failure.detail, failure.hint)
+    def note(self, code: str) -> None:
+        """Something that a reader of the verdicts has to know."""
+        self.update(notes=(*self.record.notes, Note(code=code)))
 
     def _answer(self, place: int, **changes: object) -> None:
         checks = [*self.record.checks]
@@ -217,32 +242,60 @@ class _GateRun:
             self.unwritten = error
 
 
-def _check_that_they_differ(trees: Sequence[Tree], model: str | None) -> None:
-    """Find out whether there is anything in the trees that would be measured.
+def _of_the_new_tree(comparison: ComparisonRecord) -> ComparisonRecord:
+    """The first process says where it ran, and at which commit; that of two trees is the one that is checked."""
+    environment, revision = comparison.environment, comparison.contestants[1].revision
+    if environment is None or revision is None:
+        return comparison
+    return comparison.model_copy(update={"environment": environment.model_copy(update={"commit": revision})})
+
+
+def _repository(gate: GatePlan) -> Repository | None:
+    """The project's repository; None where it is in none, and none is needed.
 
     Raises:
-        UsageError: both sides would run the same code, from wherever it is installed.
+        UsageError: a revision is asked for, and it is in none.
     """
-    module = "paco_prof" if model is None else model.partition(":")[0]
-    if not any(tree.holds(module) for tree in trees):
-        what = "paco_prof itself is not in it" if model is None else f"there is no module {module}"
-        raise UsageError(
-            f"--against would run the same code twice: {what}.",
-            "Name the model of your project: model = 'module:factory', and python_path where it is in a folder.",
-        )
-    for tree in trees:
-        tree.check_origin(module)
+    if gate.revision:
+        return Repository(gate.project)
+    with contextlib.suppress(UsageError):
+        return Repository(gate.project)
+    return None
 
 
-def _is_decided(checks: Sequence[Check], comparison: ComparisonRecord, plan: CheckPlan) -> bool:
-    """Whether no further launch could change an answer, or may: between the planned looks nobody looks.
+def _state(repository: Repository | None) -> str:
+    """See `Repository.state`; nothing where it cannot be told."""
+    if repository is not None:
+        with contextlib.suppress(MeasurementError):
+            return repository.state()
+    return ""
 
-    What failed is no question of noise, and neither is a machine with more threads than cores.
+
+class _Looks:
+    """Decides whether a comparison has said enough, at the planned looks and at no other time.
+
+    Args:
+        checks: that it answers.
+        plan: when to look.
     """
-    results = [check_result(check, comparison, plan) for check in checks]
-    if all(result.reason == "oversubscribed" or result.verdict == "error" for result in results):
-        return True
-    rounds = min((len(comparison.launches_of(place)) for place in range(1, len(comparison.contestants))), default=0)
-    undecided = [result for result in results if result.verdict == "inconclusive" and result.reason != "oversubscribed"]
-    looks_now = plan.first_look == rounds or all(result.test is None for result in results)
-    return looks_now and not undecided
+
+    def __init__(self, checks: Sequence[Check], plan: CheckPlan) -> None:
+        self._checks = checks
+        self._plan = plan
+        self._has_looked = False
+
+    def are_over(self, comparison: ComparisonRecord) -> bool:
+        """Asked after every round. What failed is no question of noise, and neither is a machine with more threads than
+        cores: these are seen at once.
+        """
+        results = [check_result(check, comparison, self._plan) for check in self._checks]
+        if all(result.reason == "oversubscribed" or result.verdict == "error" for result in results):
+            return True
+        if all(result.test is None for result in results):
+            return True
+        others = range(1, len(comparison.contestants))
+        rounds = min(len(comparison.launches_of(place)) for place in others)
+        if self._has_looked or rounds != self._plan.first_look:
+            return False
+        self._has_looked = True
+        return all(result.verdict != "inconclusive" or result.reason == "oversubscribed" for result in results)

@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paco_prof.errors import UsageError
-from paco_prof.gate.budgets import Budget, parse_budget, parse_effect
+from paco_prof.gate.budgets import Budget, asked_twice, parse_budget, parse_effect
 from paco_prof.settings import Workload, canonical, with_settings
 from paco_prof.user_file import UserFile
 
-__all__ = ["Against", "Baseline", "CheckTable", "check_table", "default_variant"]
+__all__ = ["Against", "Baseline", "CheckTable", "check_table", "default_variant", "parse_model"]
 
 Argument = bool | int | float | str
 
@@ -64,13 +64,14 @@ class CheckTable:
         model: `module:factory` of the user's own model; None for PaCo-2 itself.
         model_args: what the factory is called with.
         python_path: folders to import that model from, as written, relative to the file in whichever revision's tree;
-            None where it is not said (see `import_folders`).
+            None where it is not said (see `folders`).
         prepare: shell command that makes another revision's tree ready to be measured; empty for none.
         budgets: what the step is held to, in the file's order.
         against, baseline: what it is held beside; None for nothing.
         smallest_effect: the relative change that matters beside a revision or a record.
         launches: the most that a comparison takes.
         max_minutes: for each comparison; by default a run with one is over within three, start and end included.
+        timeout: seconds that a process may take to start or for a step before it is given up.
         threads: CPU threads; None leaves them to the tool.
         device, seed: as the options of the same names.
         root: the folder of the file; None without one.
@@ -89,6 +90,7 @@ class CheckTable:
     smallest_effect: float = 0.03
     launches: int = 14
     max_minutes: float = 2.75
+    timeout: float = 600.0
     threads: int | None = None
     device: str = "auto"
     seed: int = 0
@@ -96,18 +98,34 @@ class CheckTable:
     file: str = ""
 
     def import_folders(self, root: Path) -> tuple[Path, ...]:
-        """The folders to import the user's model from, in the tree in which `root` is the folder of the file.
+        """The folders to import the user's code from, in the tree in which `root` is the folder of the file.
 
-        Where the file does not say: `root` itself, and `src` in it if that is there.
+        Where the file does not say: `root` itself, and `src` in it.
         """
-        if self.python_path is not None:
-            return tuple(root / folder for folder in self.python_path)
-        return (root, root / "src") if (root / "src").is_dir() else (root,)
+        return tuple(root / folder for folder in self.folders)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The same, relative to the file."""
+        return (".", "src") if self.python_path is None else self.python_path
 
 
 def default_variant(model: str | None) -> str:
     """What is checked where nobody says: PaCo-2 in its exact forms, a model of the user's own as it is."""
     return "exact" if model is None else "baseline"
+
+
+def parse_model(text: str) -> str:
+    """`module:factory`, as it was written.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    parts = text.split(":")
+    names = [name for part in parts for name in part.split(".")]
+    if len(parts) != 2 or not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        raise UsageError(f"{text!r} is not of the form module:factory.", "For example 'my_package.models:build'.")
+    return text
 
 
 def check_table(folder: Path) -> CheckTable:
@@ -140,6 +158,7 @@ class _Entries(BaseModel):
     smallest_effect: Any = _DEFAULT.smallest_effect
     launches: int = Field(default=_DEFAULT.launches, ge=1, le=1000)
     max_minutes: float = Field(default=_DEFAULT.max_minutes, gt=0)
+    timeout: float = Field(default=_DEFAULT.timeout, gt=0)
     threads: int | None = Field(default=None, ge=1, le=4096)
     device: str = Field(default=_DEFAULT.device, min_length=1)
     seed: int = Field(default=_DEFAULT.seed, ge=0, le=2**63 - 1)
@@ -173,6 +192,7 @@ class _Reader:
             smallest_effect=smallest,
             launches=entries.launches,
             max_minutes=entries.max_minutes,
+            timeout=entries.timeout,
             threads=entries.threads,
             device=entries.device,
             seed=entries.seed,
@@ -200,13 +220,10 @@ class _Reader:
         return values
 
     def _model(self, model: str | None) -> str | None:
-        if model is not None:
-            parts = model.split(":")
-            names = [name for part in parts for name in part.split(".")]
-            if len(parts) != 2 or not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
-                what = f"{model!r} is not of the form module:factory."
-                self._refuse(["model"], UsageError(what, "For example 'my_package.models:build'."))
-        return model
+        try:
+            return None if model is None else parse_model(model)
+        except UsageError as error:
+            self._refuse(["model"], error)
 
     def _arguments(self, arguments: dict[str, Any]) -> dict[str, Argument]:
         for name, value in arguments.items():
@@ -237,13 +254,10 @@ class _Reader:
                 budget = parse_budget(text, effect)
             except UsageError as error:
                 self._refuse(["budgets"], error, text)
-            question = (budget.quantity, budget.variant or variant, budget.other, budget.stage)
-            if question in budgets:
-                same = budgets[question].text
-                what = "stands twice." if same == budget.text else f"is about the same as {same!r}."
-                twice = UsageError(f"{budget.text!r} {what}", "Leave one of them out.")
-                self._refuse(["budgets"], twice, text if same != budget.text else "")
-            budgets[question] = budget
+            same = budgets.get(budget.question(variant))
+            if same is not None:
+                self._refuse(["budgets"], asked_twice(budget, same), text if same.text != budget.text else "")
+            budgets[budget.question(variant)] = budget
         return tuple(budgets.values())
 
     def _against(self, entry: Any, smallest: float) -> Against | None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import psutil
 import torch
 
+from paco_prof.git import ask_git
 from paco_prof.measure.cores import usable_cores
 from paco_prof.records import Environment
 
 __all__ = ["describe_environment"]
 
+GIT_SECONDS = 5.0
 LIBRARIES = ("timm", "torchvision", "numpy", "scipy")
 
 
@@ -96,8 +98,9 @@ def _flags(device: torch.device) -> dict[str, bool | str]:
 def _commit() -> str | None:
     """Revision of the checkout in the working directory, `+` where it has changes; None outside of one."""
     try:
-        revision = _output("git", "rev-parse", "--short=12", "HEAD")
-        return revision + ("+" if _output("git", "status", "--porcelain", "--untracked-files=no") else "")
+        revision = ask_git(Path.cwd(), "rev-parse", "--short=12", "HEAD", timeout=GIT_SECONDS)
+        status = ask_git(Path.cwd(), "status", "--porcelain", "--untracked-files=no", timeout=GIT_SECONDS)
+        return revision + ("+" if status else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

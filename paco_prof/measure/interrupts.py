@@ -11,6 +11,22 @@ from types import FrameType
 __all__ = ["held_interrupts", "terminations_interrupt"]
 
 
+class _Hold:
+    """Keeps an interruption until it is asked for; a second one takes effect at once."""
+
+    def __init__(self) -> None:
+        self.is_interrupted = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+        self.is_interrupted = True
+
+
+# That of the block that the main thread is in.
+_holds: list[_Hold] = []
+
+
 @contextmanager
 def held_interrupts() -> Iterator[None]:
     """Let Ctrl-C take effect at the end of the block; a second one takes effect at once.
@@ -19,22 +35,23 @@ def held_interrupts() -> Iterator[None]:
     than in the main thread, and where somebody handles interruptions otherwise, nothing changes.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    before = signal.getsignal(signal.SIGINT) if is_main else None
+    is_ignored = before == signal.SIG_IGN
+    if _holds or not (is_ignored or before is signal.default_int_handler):
         yield
         return
-    held: list[int] = []
-
-    def hold(number: int, _frame: FrameType | None) -> None:
-        if held:
-            raise KeyboardInterrupt
-        held.append(number)
-
-    signal.signal(signal.SIGINT, hold)
+    hold = _Hold()
+    _holds.append(hold)
+    # Where Ctrl-C is ignored, it goes on being ignored; what ends a process from outside is held all the same.
+    if not is_ignored:
+        signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if held:
+        if not is_ignored:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        _holds.clear()
+    if hold.is_interrupted:
         raise KeyboardInterrupt
 
 
@@ -50,9 +67,9 @@ def terminations_interrupt() -> Iterator[None]:
 
     def interrupt(_number: int, frame: FrameType | None) -> None:
         on_interrupt = signal.getsignal(signal.SIGINT)
-        # A job in the background ignores Ctrl-C, and is to be ended by this all the same.
         if not callable(on_interrupt):
-            raise KeyboardInterrupt
+            # A job in the background ignores Ctrl-C, and is to be ended by this all the same.
+            on_interrupt = _holds[-1] if _holds else signal.default_int_handler
         on_interrupt(signal.SIGINT, frame)
 
     for number, handler in before.items():

@@ -20,7 +20,7 @@ from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.timetable import Timetable
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import ComparisonRecord, Failure, Launch, Memory, Note, Status
+from paco_prof.records import ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]
 
@@ -218,9 +218,10 @@ class Referee:
         self._accelerator_uuid = ready.accelerator_uuid
         if not launch.halvings:
             self._ledger.replace(place, self._ledger.record.contestants[place].as_built(ready.contestant))
-        if place != 0:
-            return
         known = self._ledger.record.environment
+        if place != 0:
+            self._note_threads(place, ready, known)
+            return
         if known is None:
             self._ledger.update(environment=ready.environment)
             return
@@ -229,6 +230,14 @@ class Referee:
             raise OtherMachineError(
                 [f"{name} {one} here and {other} there" for name, (one, other) in differing.items()]
             )
+
+    def _note_threads(self, place: int, ready: Ready, known: Environment | None) -> None:
+        """The record's environment is the first contestant's; another one may have taken more threads for itself."""
+        threads = ready.environment.threads
+        noted = [note.number for note in self._ledger.record.notes if note.code == "threads"]
+        if known is not None and threads > known.threads and threads not in noted:
+            name = self._ledger.record.contestants[place].name
+            self._ledger.add_note(Note(code="threads", detail=name, number=threads))
 
     def _refuse_nothing(self, place: int, runner: Runner) -> None:
         """A variant of which nothing is left here that it would change need not be measured."""

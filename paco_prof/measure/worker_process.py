@@ -109,6 +109,7 @@ class ProcessLauncher:
         subject: `module:function` that builds what is measured from a contestant.
         python_path: folders in which the worker looks for modules before all others.
         folder: that it works in; None for this process's own.
+        variables: of its environment, beside those that are handed on.
     """
 
     def __init__(
@@ -116,13 +117,16 @@ class ProcessLauncher:
         subject: str = "paco_prof.measure.subject:build_subject",
         python_path: Sequence[Path] = (),
         folder: Path | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._subject = subject
         self._python_path = python_path
         self._folder = folder
+        self._variables = dict(variables or {})
 
     def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerProcess:
-        environment = {"KINETO_LOG_LEVEL": "99", **with_python_path(os.environ, self._python_path)}
+        environment = with_python_path(os.environ, self._python_path)
+        environment = {"KINETO_LOG_LEVEL": "99", **environment, **self._variables}
         command = [sys.executable, "-P", "-m", "paco_prof.measure.worker"]
         worker = WorkerProcess(command, environment, self._folder)
         start = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}

@@ -82,6 +82,11 @@ class Environment(Frozen):
     load_average: float | None = None
     commit: str | None = None
 
+    @property
+    def is_oversubscribed(self) -> bool:
+        """Whether a step on the CPU has more threads than there are cores, which makes its time a matter of luck."""
+        return self.accelerator is None and self.threads > self.cores
+
     def differences(self, other: Environment) -> dict[str, tuple[object, object]]:
         """In what it is another machine, or other software, than another one: what it is called, and both values; of
         versions and flags each one by its own name. Times of the two are not comparable if there is any.

@@ -9,8 +9,10 @@ from paco_prof import units
 from paco_prof.analysis.gate import CheckResult, GateView
 from paco_prof.analysis.gate_figures import exit_code
 from paco_prof.analysis.gate_stages import changed_stages
+from paco_prof.analysis.machine_findings import find_about_the_machine
 from paco_prof.errors import ExitCode
 from paco_prof.records import YARDSTICK, CheckPlan, CheckRecord, ComparisonRecord, Contestant
+from paco_prof.render.comparison_text import comparison_sentence
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.gate_cells import allowed, measured
 from paco_prof.render.gate_text import gate_sentence, is_told, one_line
@@ -28,6 +30,9 @@ ENDED = {
     "interrupted": "The gate was interrupted; what it says rests on the launches until then.",
     "failed": "The gate failed; what it says rests on the launches until then.",
 }
+SAME_REVISION = (
+    "Both sides are the same commit, without changes: what was measured is the noise of this machine (A against A)."
+)
 BESIDE_SAVED = (
     f"Beside a saved baseline the step counts in units of the {YARDSTICK}, a plain two-view step on the same backbone "
     "that is measured beside it, then and now; times now are shown at the pace that the machine had then."
@@ -42,10 +47,21 @@ def gate_document(record: CheckRecord, view: GateView) -> Document:
         blocks.append(Bullets(told))
     if record.status != "complete":
         blocks.append(Paragraph(ENDED[record.status]))
+    if any(note.code == "same revision" for note in record.notes):
+        blocks.append(Paragraph(SAME_REVISION))
+    if view.verdict == "inconclusive":
+        blocks += _about_the_machine(record)
     for result in view.results:
         blocks += stage_blocks(record, result)
     blocks += [Heading("How it was judged"), *(Paragraph(text) for text in _method(record, view))]
     return Document(_title(view), tuple(blocks))
+
+
+def _about_the_machine(record: CheckRecord) -> list[Block]:
+    """What may be why nobody can tell."""
+    found = [finding for comparison in record.comparisons for finding in find_about_the_machine(comparison)]
+    sentences = tuple(dict.fromkeys(comparison_sentence(finding) for finding in found))
+    return [Heading("The machine meanwhile"), Bullets(sentences)] if sentences else []
 
 
 def gate_table(results: Sequence[CheckResult]) -> Table:
@@ -96,9 +112,7 @@ def _taken(comparison: ComparisonRecord) -> str:
     turns = "one side after the other" if comparison.plan.sequential else "steps of both sides in turns"
     seconds = comparison.measuring_seconds
     took = "" if seconds is None else f", in {units.duration(seconds)}"
-    return (
-        f"Measured: {', '.join(others)} and {last} ({what}); {taken} of fresh processes{most}, {turns}{took}."
-    )
+    return f"Measured: {', '.join(others)} and {last} ({what}); {taken} of fresh processes{most}, {turns}{took}."
 
 
 def _name(contestant: Contestant) -> str:

@@ -61,7 +61,7 @@ class BoundTest:
             return "inconclusive"
         if self.p_above <= self.level and self.value > self.limit:
             return "fail"
-        return "pass" if self.high is not None and self.high < self.limit else "inconclusive"
+        return "pass" if self.high is not None and self.high <= self.limit else "inconclusive"
 
     @property
     def improved(self) -> bool:

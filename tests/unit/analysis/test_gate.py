@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import CPU, GPU, ON_CPU_EXACT, RESNET50, Times, fidelity_of
@@ -368,6 +368,7 @@ def test_a_working_tree_that_was_edited_meanwhile_gets_no_verdict() -> None:
         assert (view.verdict, view.results[0].reason) == ("inconclusive", "changed")
 
 
+@settings(max_examples=25)
 @given(st.floats(0.01, 100), st.sampled_from([-0.2, 0.0, 0.02, 0.05, 0.3]))
 def test_scaling_every_time_changes_no_verdict(scale: float, by: float) -> None:
     """Slowdowns, shares and speed-ups have no unit."""

@@ -10,6 +10,7 @@ import pytest
 
 from builders import EXAMPLES
 from comparisons import comparison_record
+from gates import LOSS, TAX, gate_record, revision, saved
 from paco_prof.store import write_record
 
 HEAVY = ("torch", "timm", "torchvision")
@@ -86,10 +87,17 @@ def torch_stays_out_of(arguments: tuple[str, ...], folder: Path) -> subprocess.C
         (("history", ".", "--markdown", "out.md", "--plot", "out.svg"), 0),
         (("history", "--json"), 0),
         (("history", "nowhere"), 2),
+        (("history", "--help"), 0),
+        (("check", "--help"), 0),
+        (("check", "--budget", "nonsense"), 2),
+        (("check", "--baseline", "run.json"), 2),
+        (("show", "check.json", "--markdown", "out.md", "--plot", "out.svg"), 0),
+        (("baseline", "--help"), 0),
     ],
 )
 def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
     write_record(tmp_path / "run.json", comparison_record(launches=1))
+    write_record(tmp_path / "check.json", gate_record([revision(), saved(), LOSS, TAX]))
     done = torch_stays_out_of(arguments, tmp_path)
     assert done.returncode == code, done.stderr
 

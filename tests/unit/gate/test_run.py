@@ -19,27 +19,16 @@ from paco_prof.gate.table import Against, Baseline, CheckTable
 from paco_prof.measure.referee import Referee
 from paco_prof.records import CheckRecord, FailureKind
 from paco_prof.store import write_record
-from played import Players, Silent, StageSeconds
+from played import Players, Silent, steady
 
 MODEL = {"model": "parts_model:PartsModel", "variant": "baseline"}
 AGAINST = Against("before", 0.03)
 
 
-def steady(by: float = 0.0, noise: float = 0.004, seed: int = 0) -> StageSeconds:
-    """A step of 0.1 s, so much longer in the working tree; the yardstick takes 0.08 s, the baseline 0.25 s."""
-    draw = random.Random(seed)
-
-    def seconds(tree: str, name: str, is_first: bool) -> dict[str, float]:
-        size = {"yardstick": 0.08, "baseline": 0.25 if name == "baseline" and tree == "working tree" else 0.1}
-        whole = size.get(name, 0.1) * (1 + by if name == "working tree" else 1.0) * draw.lognormvariate(0, noise)
-        return {"backbone": 0.7 * whole, "part_sampling": 0.2 * whole, "loss": 0.1 * whole}
-
-    return seconds
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> GateProject:
-    project = GateProject(tmp_path / "project")
+    # Nothing of it runs, and it takes no time to import.
+    project = GateProject(tmp_path / "project", source="PASSES = 20\n")
     project.git("branch", "before")
     return project
 
@@ -391,6 +380,23 @@ def test_a_disk_that_is_full_costs_no_verdict(project: GateProject) -> None:
     outcome = run_gate(gate, Silent(), save, (), Players(steady()).launcher)
     assert isinstance(outcome.error, UsageError)
     assert gate_view(outcome.record).verdict == "pass"
+
+
+def test_a_gate_that_is_killed_at_any_moment_leaves_a_record_that_can_be_read(project: GateProject) -> None:
+    table = {**MODEL, "against": AGAINST, "budgets": (parse_budget("loss <= 50 %"),), "launches": 2}
+    gate = plan_gate(CheckTable(root=project.folder, file="pyproject.toml", **table), project.folder)
+    saved: list[str] = []
+    run_gate(gate, Silent(), lambda record: saved.append(record.model_dump_json()), (), Players(steady()).launcher)
+    records = [CheckRecord.model_validate_json(text) for text in saved]
+    assert [len(record.comparisons) for record in records] == sorted(len(record.comparisons) for record in records)
+    # A check is answered by nothing as long as nothing answers it.
+    assert all(gate_view(record).verdict == "error" for record in records[:2])
+    assert records[-1].status == "complete"
+
+
+def test_where_modules_are_to_be_looked_for_nowhere_they_are_not_found(project: GateProject) -> None:
+    with pytest.raises(UsageError, match="would run the same code twice: there is no module parts_model"):
+        take(project, {**MODEL, "against": AGAINST, "python_path": ()}, Players(steady()))
 
 
 def test_the_record_of_a_gate_is_read_back_as_it_was(project: GateProject, tmp_path: Path) -> None:

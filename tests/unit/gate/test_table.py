@@ -59,6 +59,7 @@ def test_all_of_it(tmp_path: Path) -> None:
         smallest_effect = "5 %"
         launches = 20
         max_minutes = 1.5
+        timeout = 30
         threads = 2
         device = "cpu"
         seed = 7
@@ -76,6 +77,7 @@ def test_all_of_it(tmp_path: Path) -> None:
         smallest_effect=0.05,
         launches=20,
         max_minutes=1.5,
+        timeout=30.0,
         threads=2,
         device="cpu",
         seed=7,
@@ -100,7 +102,6 @@ def test_budgets_may_stand_as_tables(tmp_path: Path) -> None:
 
 
 def test_a_model_is_imported_from_the_files_folder_and_src(tmp_path: Path) -> None:
-    assert CheckTable().import_folders(tmp_path) == (tmp_path,)
     (tmp_path / "src").mkdir()
     assert CheckTable().import_folders(tmp_path) == (tmp_path, tmp_path / "src")
     assert CheckTable(python_path=("lib", ".")).import_folders(tmp_path) == (tmp_path / "lib", tmp_path)
@@ -194,6 +195,8 @@ def test_a_model_is_imported_from_the_files_folder_and_src(tmp_path: Path) -> No
         ("launches = 0", "line 2: check: launches: Input should be greater than or equal to 1."),
         ("launches = 1001", "line 2: check: launches: Input should be less than or equal to 1000."),
         ("launches = 3.0", "line 2: check: launches: Input should be a valid integer."),
+        ("timeout = 0", "line 2: check: timeout: Input should be greater than 0."),
+        ("timeout = inf", "line 2: check: timeout: Input should be a finite number."),
         ("max_minutes = 0", "line 2: check: max_minutes: Input should be greater than 0."),
         ("max_minutes = inf", "line 2: check: max_minutes: Input should be a finite number."),
         ("threads = 0", "line 2: check: threads: Input should be greater than or equal to 1."),

@@ -28,20 +28,8 @@ def project(tmp_path: Path) -> GateProject:
     return project
 
 
-def everything(project: GateProject) -> dict[str, object]:
-    """All that a user could see of a checkout, its index and its branches included."""
-    files = {
-        str(path.relative_to(project.folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in sorted(project.folder.rglob("*"))
-        if path.is_file() and ".git" not in path.parts
-    }
-    index = (project.folder / ".git" / "index").read_bytes()
-    told = [project.git(*words.split()) for words in ("branch -a", "worktree list", "stash list", "rev-parse HEAD")]
-    return {"files": files, "index": index, "told": told}
-
-
 def test_a_revisions_files_are_there_and_gone_afterwards(project: GateProject) -> None:
-    before = everything(project)
+    before = project.everything()
     with Repository(project.folder).worktree("before", HERE) as tree:
         assert "PASSES = 20" in (tree.folder / "parts_model.py").read_text()
         assert (tree.name, tree.revision) == ("before", project.git("rev-parse", "before")[:12])
@@ -49,12 +37,12 @@ def test_a_revisions_files_are_there_and_gone_afterwards(project: GateProject) -
         folder = tree.folder
     assert not folder.exists()
     assert not folder.parent.exists()
-    assert everything(project) == before
+    assert project.everything() == before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_they_are_gone_however_the_block_ends(project: GateProject, error: type[BaseException]) -> None:
-    before = everything(project)
+    before = project.everything()
     folders: list[Path] = []
 
     def fail() -> None:
@@ -65,19 +53,60 @@ def test_they_are_gone_however_the_block_ends(project: GateProject, error: type[
     with pytest.raises(error):
         fail()
     assert not folders[0].parent.exists()
-    assert everything(project) == before
+    assert project.everything() == before
 
 
-def test_a_worktree_that_a_killed_run_left_is_forgotten_by_the_next(project: GateProject) -> None:
+def test_a_worktree_that_a_killed_run_left_is_removed_by_the_next(project: GateProject) -> None:
+    """SIGKILL leaves nobody to clean up; that its folder is still there says so as little as that it is gone."""
+    before = project.everything()
+    script = (
+        "import os, sys; from pathlib import Path; from paco_prof.gate.trees import Repository\n"
+        "with Repository(Path(sys.argv[1])).worktree('before', ['.']) as tree:\n"
+        " print(tree.folder, flush=True); os.kill(os.getpid(), 9)"
+    )
+    left = []
+    for is_gone in (False, True):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(project.folder)], capture_output=True, text=True, check=False
+        )
+        left.append(Path(done.stdout.strip()))
+        assert left[-1].is_dir()
+        assert str(left[-1]) in project.git("worktree", "list")
+        if is_gone:
+            shutil.rmtree(left[-1].parent)
+        with Repository(project.folder).worktree("before", HERE):
+            pass
+        assert not left[-1].parent.exists()
+    assert project.everything() == before
+
+
+def test_what_another_run_uses_and_other_worktrees_are_left_alone(project: GateProject, tmp_path: Path) -> None:
+    """A worktree on a drive that is not there just now looks to git as if nobody wanted it any more."""
+    project.git("worktree", "add", "--detach", str(tmp_path / "theirs"))
+    (tmp_path / "theirs").rename(tmp_path / "unplugged")
+    with Repository(project.folder).worktree("before", HERE) as one:
+        with Repository(project.folder).worktree("before", HERE) as other:
+            assert one.folder != other.folder
+        assert (one.folder / "parts_model.py").is_file()
+    (tmp_path / "unplugged").rename(tmp_path / "theirs")
+    done = subprocess.run(["git", "status"], cwd=tmp_path / "theirs", capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+def test_a_worktree_that_git_had_locked_is_removed_as_well(project: GateProject) -> None:
+    """As git leaves one that it was killed in while it made it."""
+    before = project.everything()
     with Repository(project.folder).worktree("before", HERE) as tree:
-        killed = shutil.copytree(project.folder, project.folder.parent / "killed")
-        shutil.rmtree(tree.folder)
-    left = GateProject.__new__(GateProject)
-    left.folder = killed
-    assert "prunable" in left.git("worktree", "list")
-    with Repository(killed).worktree("before", HERE):
-        pass
-    assert "prunable" not in left.git("worktree", "list")
+        project.git("worktree", "lock", str(tree.folder))
+    assert project.everything() == before
+
+
+def test_a_project_that_is_itself_a_linked_worktree(project: GateProject, tmp_path: Path) -> None:
+    linked = tmp_path / "a linked wörktree"
+    project.git("worktree", "add", "--detach", str(linked))
+    with Repository(linked).worktree("before", HERE) as tree:
+        assert "PASSES = 20" in (tree.folder / "parts_model.py").read_text()
+    assert project.git("worktree", "list").count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["before", "HEAD~1", "main~1", "v1"])
@@ -99,13 +128,20 @@ def test_in_a_shallow_clone_the_line_says_how_to_get_the_revision(project: GateP
     url = f"file://{project.folder}"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", url, str(tmp_path / "shallow")], check=True)
     repository = Repository(tmp_path / "shallow")
-    with pytest.raises(UsageError, match="shallow") as told:
-        repository.commit_of("before")
-    assert "git fetch --depth=1 origin before" in str(told.value)
-    assert "fetch-depth: 0" in str(told.value)
-    # What is there can be compared with.
-    with repository.worktree("HEAD", HERE) as tree:
-        assert (tree.folder / "parts_model.py").is_file()
+    for name, command in (
+        ("HEAD~1", "git fetch --unshallow"),
+        ("origin/before", "git fetch --depth=1 origin before:refs/remotes/origin/before"),
+    ):
+        shutil.rmtree(tmp_path / "shallow")
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", url, str(tmp_path / "shallow")], check=True)
+        with pytest.raises(UsageError, match="This clone is shallow") as told:
+            repository.commit_of(name)
+        assert f": {command} brings it (actions/checkout: fetch-depth: 0)." in str(told.value)
+        # What is there can be compared with, and what it says helps.
+        with repository.worktree("HEAD", HERE) as tree:
+            assert (tree.folder / "parts_model.py").is_file()
+        subprocess.run([*command.split(), "--quiet"], cwd=tmp_path / "shallow", check=True)
+        assert repository.commit_of(name) == project.git("rev-parse", "before")
 
 
 def test_outside_of_a_repository_it_is_said(tmp_path: Path) -> None:
@@ -143,7 +179,15 @@ def test_edits_and_commits_change_the_state_and_looking_does_not(project: GatePr
     edited = repository.state()
     assert edited != before
     project.commit("Edited")
-    assert repository.state() not in (before, edited)
+    committed = repository.state()
+    assert committed not in (before, edited)
+    # A module that git does not know is code; what the gate itself writes is none.
+    project.write("check.json", "{}")
+    assert repository.state() == committed
+    project.write("another.py", "A = 1\n")
+    another = repository.state()
+    project.write("another.py", "A = 2\n")
+    assert len({committed, another, repository.state()}) == 3
 
 
 def test_a_project_inside_of_a_repository_is_found_in_the_revision_as_well(tmp_path: Path) -> None:
@@ -181,10 +225,10 @@ def test_inside_of_a_hook_git_is_asked_about_the_project_and_not_about_the_hooks
     monkeypatch.setenv("GIT_DIR", str(other.folder / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other.folder))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other.folder / ".git" / "index"))
-    before = everything(project), everything(other)
+    before = project.everything(), other.everything()
     with Repository(project.folder).worktree("before", HERE) as tree:
         assert tree.revision == project.git("rev-parse", "before")[:12]
-    assert (everything(project), everything(other)) == before
+    assert (project.everything(), other.everything()) == before
 
 
 def test_a_users_hooks_do_not_run(project: GateProject) -> None:
@@ -197,38 +241,20 @@ def test_a_users_hooks_do_not_run(project: GateProject) -> None:
     assert not (project.folder / ".git" / "ran").exists()
 
 
-def test_a_tree_says_whether_a_module_of_it_is_what_python_would_import(project: GateProject) -> None:
+def test_a_tree_says_whether_it_has_a_module(project: GateProject) -> None:
+    project.write("src/package/part.py", "")
     tree = Repository(project.folder).working_tree(HERE)
     assert tree.holds("parts_model")
+    assert tree.holds("package")
+    assert tree.holds("package.part")
+    assert not tree.holds("package.another")
     assert not tree.holds("paco_prof")
-    assert tree.origin_of("parts_model") == project.folder / "parts_model.py"
-    assert tree.origin_of("no_such_module") is None
-    tree.check_origin("parts_model")
-
-
-def test_a_module_that_comes_from_elsewhere_would_be_the_same_on_both_sides(
-    project: GateProject, tmp_path: Path
-) -> None:
-    """A module of the standard library's name is found there first only if the tree's folder is not on the path."""
-    project.write("lib/inner.py", "")
-    tree = Repository(project.folder).working_tree(["lib"])
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "inner.py").write_text("")
-    # An import hook of an editable installation comes before all folders.
-    hook = "import sys, importlib.util as u\nclass F:\n def find_spec(self, n, p=None, t=None):\n"
-    hook += f"  return u.spec_from_file_location(n, {str(elsewhere / 'inner.py')!r}) if n == 'inner' else None\n"
-    project.write("lib/sitecustomize.py", hook + "sys.meta_path.insert(0, F())\n")
-    with pytest.raises(
-        UsageError, match=r"imports it from elsewhere \(inner\.py\): both sides would run the same code"
-    ):
-        tree.check_origin("inner")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_terminated_process_leaves_the_checkout_as_it_was(project: GateProject) -> None:
     """SIGTERM is what a runner sends that cancels a job; in the background, where Ctrl-C is ignored, as well."""
-    before = everything(project)
+    before = project.everything()
     script = (
         "import sys, time; from pathlib import Path; from paco_prof.gate.trees import Repository; "
         "from paco_prof.measure.interrupts import terminations_interrupt\n"
@@ -249,4 +275,4 @@ def test_a_terminated_process_leaves_the_checkout_as_it_was(project: GateProject
     assert process.wait(timeout=30) != 0
     process.stdout.close()
     assert not folder.parent.exists()
-    assert everything(project) == before
+    assert project.everything() == before

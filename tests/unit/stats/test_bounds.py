@@ -84,7 +84,8 @@ def test_a_budget_is_a_bound_of_its_own_and_may_leave_room_beyond_it() -> None:
 def test_all_launches_equal_are_as_sure_as_their_number() -> None:
     assert beside_bound([3e9] * 8, 2e9, 0.0, LEVEL).outcome == "fail"
     assert beside_bound([3e9] * 8, 3.5e9, 0.0, LEVEL).outcome == "pass"
-    assert beside_bound([3e9] * 8, 3e9, 0.0, LEVEL).outcome == "inconclusive"
+    # At most is at most.
+    assert beside_bound([3e9] * 8, 3e9, 0.0, LEVEL).outcome == "pass"
 
 
 @pytest.mark.parametrize(("by", "outcome"), [(-0.10, "pass"), (0.0, "pass"), (0.10, "fail")])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from paco_prof.gate.budgets import Budget
     from paco_prof.gate.table import CheckTable
 
 __all__ = ["GateChoices", "configured"]
@@ -18,8 +19,8 @@ class GateChoices:
     """The options of a gate; None, or nothing, is what was not given.
 
     Attributes:
-        budgets: sentences, beside those of the configuration.
-        against, baseline, variant, model, smallest_effect, launches, max_minutes, threads, device, seed: see
+        budgets: sentences, beside those of the configuration, and in the place of one that is about the same.
+        against, baseline, variant, model, smallest_effect, launches, max_minutes, timeout, threads, device, seed: see
             `CheckTable`.
         only: of the three kinds of questions, the one that is asked.
         settings: those that `--set` changes.
@@ -35,6 +36,7 @@ class GateChoices:
     smallest_effect: str | None = None
     launches: int | None = None
     max_minutes: float | None = None
+    timeout: float | None = None
     threads: int | None = None
     device: str | None = None
     seed: int | None = None
@@ -46,20 +48,22 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
     Raises:
         UsageError: what the file or an option says cannot be.
     """
-    from paco_prof.gate.budgets import parse_budget, parse_effect
-    from paco_prof.gate.table import Against, Baseline, check_table, default_variant
+    from paco_prof.gate.budgets import parse_effect
+    from paco_prof.gate.table import Against, Baseline, check_table, default_variant, parse_model
 
     table = check_table(folder)
     effect = None if choices.smallest_effect is None else parse_effect(choices.smallest_effect)
     changes: dict[str, Any] = {
         name: getattr(choices, name)
-        for name in ("variant", "model", "launches", "max_minutes", "threads", "device", "seed")
+        for name in ("variant", "model", "launches", "max_minutes", "timeout", "threads", "device", "seed")
         if getattr(choices, name) is not None
     }
-    if choices.model is not None and choices.variant is None:
-        changes["variant"] = default_variant(choices.model)
+    if choices.model is not None:
+        parse_model(choices.model)
+        if choices.variant is None:
+            changes["variant"] = default_variant(choices.model)
     if choices.budgets:
-        changes["budgets"] = (*table.budgets, *map(parse_budget, choices.budgets))
+        changes["budgets"] = _budgets(table.budgets, choices.budgets, changes.get("variant", table.variant))
     if choices.settings:
         changes["set"] = {**table.set, **_settings(choices.settings)}
     smallest = table.smallest_effect if effect is None else effect
@@ -72,6 +76,24 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
     elif table.baseline is not None and effect is not None:
         changes["baseline"] = replace(table.baseline, smallest_effect=effect)
     return _only(replace(table, **changes), choices.only)
+
+
+def _budgets(configured: Sequence[Budget], texts: Sequence[str], variant: str) -> tuple[Budget, ...]:
+    """The configured budgets and those of the options, which go before what is configured about the same.
+
+    Raises:
+        UsageError: a sentence is no budget, or two are about the same.
+    """
+    from paco_prof.gate.budgets import asked_twice, parse_budget
+
+    chosen: dict[tuple[str, ...], Budget] = {}
+    for budget in map(parse_budget, texts):
+        question = budget.question(variant)
+        if question in chosen:
+            raise asked_twice(budget, chosen[question])
+        chosen[question] = budget
+    kept = [budget for budget in configured if budget.question(variant) not in chosen]
+    return (*kept, *chosen.values())
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,116 @@
+"""Whether each side of a comparison really runs the code of its own tree.
+
+An editable installation, a `.pth` file or PYTHONPATH can make both sides import the same files, and a gate that
+compares code with itself never fails. So what is measured is imported once in each tree, and every file that it
+brings in is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from paco_prof.errors import MeasurementError, UsageError
+from paco_prof.gate.trees import Tree
+from paco_prof.measure.shareable import scrub
+from paco_prof.measure.worker_process import with_python_path
+
+__all__ = ["OWN_MODULE", "check_imports"]
+
+# What brings in all that a step of PaCo-2 itself runs.
+OWN_MODULE = "paco_prof.measure.subject"
+SECONDS = 300.0
+# Folders of what pip installs.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+# Imports a module, and tells the files of all that came with it; or how it failed, and where.
+_PROBE = """
+import importlib, json, sys, traceback
+try:
+    origin = getattr(importlib.import_module(sys.argv[1]), "__file__", None)
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    told = {"origin": origin, "files": [file for file in files if isinstance(file, str)]}
+except BaseException as error:
+    lines = str(error).strip().splitlines()
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    last = frames[-1] if len(frames) > 1 else None
+    told = {
+        "error": type(error).__name__ + (": " + lines[-1] if lines else ""),
+        "file": getattr(error, "filename", None) or (last and last.filename),
+        "line": getattr(error, "lineno", None) or (last and last.lineno),
+    }
+sys.__stdout__.write("\\n" + json.dumps(told))
+"""
+
+
+def check_imports(trees: Sequence[Tree], model: str | None) -> None:
+    """Find out whether what is measured comes from each tree, and nothing of it from the other one.
+
+    Args:
+        trees: the other revision's, and the working tree.
+        model: `module:factory`; None for PaCo-2 itself.
+
+    Raises:
+        UsageError: neither tree has the module, or Python imports it, or what it needs, from elsewhere: both sides
+            would run the same code.
+        MeasurementError: a tree's module cannot be imported.
+    """
+    module = OWN_MODULE if model is None else model.partition(":")[0]
+    if not any(tree.holds(module) for tree in trees):
+        what = "paco_prof itself is not in it" if model is None else f"there is no module {module}"
+        raise UsageError(
+            f"--against would run the same code twice: {what}.",
+            "Name the model of your project: model = 'module:factory', and python_path where it is in a folder.",
+        )
+    for tree, other in zip(trees, reversed(trees), strict=True):
+        _check(tree, other, module)
+
+
+def _check(tree: Tree, other: Tree, module: str) -> None:
+    if not tree.holds(module):
+        raise MeasurementError(f"{tree.name} has no module {module}.")
+    origin, files = _imported(tree, module)
+    own, theirs = tree.root.resolve(), other.root.resolve()
+    hint = "python_path names the folders of your tree that modules are imported from."
+    if origin is None or not origin.is_relative_to(own):
+        raise UsageError(
+            f"{tree.name} has a module {module}, and Python imports it from elsewhere: both sides would run the same "
+            "code.",
+            hint,
+        )
+    # What is installed is the same for both, also where the environment lies in the working tree's folder.
+    code = [path for path in files if not INSTALLED & set(path.parts) and not path.is_relative_to(sys.prefix)]
+    stray = next((path for path in code if path.is_relative_to(theirs) and not path.is_relative_to(own)), None)
+    if stray is not None:
+        raise UsageError(
+            f"{tree.name} imports {stray.relative_to(theirs)} of the {other.name}: both sides would run the same code "
+            "there.",
+            hint,
+        )
+
+
+def _imported(tree: Tree, module: str) -> tuple[Path | None, list[Path]]:
+    """The file of a module as a process of that tree imports it, and the files of all that comes with it."""
+    environment = {**with_python_path(os.environ, tree.python_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-P", "-c", _PROBE, module]
+    try:
+        done = subprocess.run(
+            command, cwd=tree.folder, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        told = json.loads(done.stdout.rpartition("\n")[2])
+    except subprocess.TimeoutExpired as error:
+        raise MeasurementError(f"{tree.name}: importing {module} took more than {SECONDS:g} s.") from error
+    except ValueError as error:
+        lines = done.stderr.strip().splitlines()
+        reason = scrub(lines[-1]) if lines else f"its process ended with exit code {done.returncode}"
+        raise MeasurementError(f"{tree.name}: {module} cannot be imported: {reason}.") from error
+    if "error" in told:
+        place = f" ({Path(told['file']).name}, line {told['line']})" if told["file"] else ""
+        raise MeasurementError(f"{tree.name}: {module} cannot be imported: {scrub(told['error'])}{place}.")
+    origin = told["origin"]
+    # Made-up modules have made-up names: torch.ops says that it is _ops.py, which is wherever one looks for it.
+    files = [(tree.folder / file).resolve() for file in told["files"]]
+    return (tree.folder / origin).resolve() if origin else None, files
