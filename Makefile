@@ -6,10 +6,6 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # The preset optimized with the backbone and the windows that a run on digits can afford.
 WITHOUT_BACKBONE := bfloat16+d32+gamma0+fused-loss+hard-negative-mining+cholesky-caching
-# The gate's budgets on the main job, whose steps of seconds need more time than it has by default.
-MAIN_JOB := --set backbone=resnet50 --set image_size=224 --set batch_size=8 --set num_classes=200 --set K=4 --set r=5 \
-	--set d=64 --threads 2 --launches 8 --max-minutes 12 --budget 'paco-tax <= 10 %' --budget 'memory <= 4 GB' \
-	--budget 'exact over baseline >= 1.5x'
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
@@ -62,8 +58,8 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 		--output reports/compare_accuracy.json --markdown reports/compare_accuracy.md \
 		--plot reports/compare_accuracy.png
 	$(BIN)/python tests/benchmarks/gate_example.py
-	$(BIN)/paco-prof check --only budgets $(MAIN_JOB) --no-progress --output reports/check_resnet50.json \
-		--markdown reports/check_resnet50.md --plot reports/check_resnet50.png
+	cd examples/main_job && ../../$(BIN)/paco-prof check --no-progress --output ../../reports/check_resnet50.json \
+		--markdown ../../reports/check_resnet50.md --plot ../../reports/check_resnet50.png
 	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/

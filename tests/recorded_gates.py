@@ -104,14 +104,16 @@ def play(launches: Sequence[GateLaunch], num: int, seed: int = 0, *, equal: bool
     """Gates of launches that are drawn without replacement, looked at as the gate looks.
 
     Args:
-        equal: the work is, so that the sides of a launch are exchanged by the toss of a coin.
+        equal: the work is, so that the sides of a gate are exchanged by the toss of a coin.
         with_rivals: judge the same launches by other rules as well.
     """
     draw = random.Random(seed)
     played = Played()
     for _ in range(num):
         drawn = draw.sample(list(launches), PLAN.launches)
-        chosen = [one.swapped if equal and draw.random() < 0.5 else one for one in drawn]
+        # All launches of a gate or none: a bias of one side must not even out between them.
+        is_swapped = equal and draw.random() < 0.5
+        chosen = [one.swapped if is_swapped else one for one in drawn]
         played.num += 1
         played.outcomes[judged([launch.slowdown for launch in chosen]).outcome] += 1
         if with_rivals:

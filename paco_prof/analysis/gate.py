@@ -124,7 +124,7 @@ def check_result(check: Check, comparison: ComparisonRecord | None, plan: CheckP
         return CheckResult(check, "error", "failed", failure_line(comparison, failure), failure.hint)
     if check.quantity == "fidelity":
         return _fidelity_result(check, comparison)
-    if not comparison.launches_of(place or 1):
+    if not sides_of(comparison, place):
         return CheckResult(check, "error", "not measured", "no launch came to its end")
     trouble = _other_workload(check, comparison) or _unmeasured(check, comparison, place)
     if trouble:

@@ -103,6 +103,14 @@ def test_what_is_not_checked_out_and_what_is_deleted_is_not_measured(pusher: Pus
     assert pusher.told() == []
 
 
+def test_a_commit_beside_which_there_are_changes_is_not_measured(pusher: Pusher) -> None:
+    """They may hold what makes it fast."""
+    pusher.project.commit("A change")
+    pusher.project.write("parts_model.py", "PASSES = 1\n")
+    assert "was not measured" in pusher.push("main", code=1).stderr
+    assert pusher.told() == []
+
+
 def workflow() -> dict[str, Any]:
     """The workflow, in which YAML reads the key `on` as true."""
     loaded: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text(encoding="utf-8"))

@@ -403,3 +403,67 @@ def test_swapping_the_sides_turns_a_regression_into_an_improvement() -> None:
     there, back = of_two_trees(slower(0.1)), of_two_trees(slower(-1 / 11))
     assert check_result(REVISION, there, PLAN).verdict == "fail"
     assert check_result(REVISION, back, PLAN).improved
+
+
+def with_losses_of_events(record: ComparisonRecord, num: int) -> ComparisonRecord:
+    """On a device, with so many of the seven events of the backbone lost in every launch."""
+
+    def lost(side: Side) -> Side:
+        training = side.training
+        stages = tuple(
+            stage.model_copy(
+                update={
+                    "device": tuple(
+                        None if n < num and stage.path == "backbone" else s for n, s in enumerate(stage.host)
+                    )
+                }
+            )
+            for stage in training.stages
+        )
+        return side.model_copy(update={"training": training.model_copy(update={"stages": stages})})
+
+    launches = [launch.model_copy(update={"baseline": lost(launch.baseline)}) for launch in record.launches]
+    return record.model_copy(update={"launches": tuple(launches)})
+
+
+@pytest.mark.parametrize("quantity", ["share", "unattributed"])
+@pytest.mark.parametrize(("num", "is_known"), [(0, True), (3, True), (4, False), (7, False)])
+def test_time_that_was_lost_is_no_share_of_nothing(quantity: str, num: int, is_known: bool) -> None:
+    """A stage that has nearly all of the step, and some of whose events were lost."""
+    stage = {"stage": "backbone"} if quantity == "share" else {}
+    at_most = 0.5 if quantity == "share" else 0.001
+    result = check_result(budget(quantity=quantity, at_most=at_most, **stage), with_losses_of_events(own(), num), PLAN)
+    assert result.verdict == ("fail" if is_known else "error")
+
+
+def test_a_gradient_that_is_no_number_is_never_faithful() -> None:
+    for kind in ("exact", "approximate", "different"):
+        used = VariantUsed.model_validate({"name": "exact", "kind": kind})
+        measured = contestant("exact", fidelity=fidelity_of(1e-8, math.nan), variant=used)
+        record = own().model_copy(update={"contestants": (measured, *own().contestants[1:])})
+        assert check_result(budget(quantity="fidelity"), record, PLAN).verdict == "fail"
+
+
+def test_a_side_that_takes_more_threads_for_itself_is_seen() -> None:
+    note = Note(code="threads", detail="working tree", number=8)
+    result = check_result(REVISION, of_two_trees(slower(0.5), notes=(note,)), PLAN)
+    assert (result.verdict, result.reason, result.detail) == ("inconclusive", "oversubscribed", "8 threads on 2")
+
+
+@pytest.mark.parametrize("status", ["interrupted", "running"])
+def test_a_run_that_somebody_ended_has_no_verdict(status: str) -> None:
+    """Whoever ends it chooses when to look."""
+    for comparison in (of_two_trees({}, status=status), of_two_trees(slower(0.2), status=status)):
+        view = gate_view(record_for([REVISION], [comparison]))
+        assert (view.verdict, view.results[0].reason) == ("inconclusive", "ended early")
+
+
+def test_a_subject_is_judged_by_the_partner_with_the_most_launches() -> None:
+    """The first one ran out of memory."""
+    record = own()
+    failure = Failure(contestant=1, round=0, kind="out of memory", during="step", detail="no memory")
+    alone = record.model_copy(
+        update={"launches": tuple(one for one in record.launches if one.contestant == 2), "failures": (failure,)}
+    )
+    assert check_result(budget(quantity="share", stage="loss", at_most=0.1), alone, PLAN).verdict == "pass"
+    assert check_result(budget(quantity="paco tax", other=YARDSTICK, at_most=1.0), alone, PLAN).verdict == "error"
