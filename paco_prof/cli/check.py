@@ -139,6 +139,9 @@ def check(
     from paco_prof.measure.shareable import shareable_command
 
     gate = plan_gate(table, Path.cwd(), inconclusive_ok=inconclusive_ok)
+    if outputs.junit is not None and outputs.junit.is_file():
+        # A runner that keeps its folder must not hand on an earlier run's verdicts, whatever becomes of this one.
+        outputs.junit.unlink()
     command = shareable_command(["paco-prof", *sys.argv[1:]])
     from paco_prof.cli.progress import BarProgress, SilentProgress
 
