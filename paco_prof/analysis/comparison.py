@@ -118,7 +118,8 @@ class ComparisonView:
     @property
     def is_self(self) -> bool:
         first, second = self.baseline.contestant, self.variants[0].contestant
-        return len(self.variants) == 1 and first.variant.name == second.variant.name
+        is_same = first.variant.name == second.variant.name and first.revision == second.revision
+        return len(self.variants) == 1 and is_same
 
     @property
     def measured(self) -> tuple[ComparedVariant, ...]:

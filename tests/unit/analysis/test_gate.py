@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from builders import CPU, GPU, ON_CPU_EXACT, RESNET50, Times, fidelity_of
 from comparisons import record_of, scaled
+from paco_prof.analysis.comparison import comparison_view
 from paco_prof.analysis.gate import CheckResult, check_result, gate_view
 from paco_prof.records import (
     YARDSTICK,
@@ -467,3 +468,10 @@ def test_a_subject_is_judged_by_the_partner_with_the_most_launches() -> None:
     )
     assert check_result(budget(quantity="share", stage="loss", at_most=0.1), alone, PLAN).verdict == "pass"
     assert check_result(budget(quantity="paco tax", other=YARDSTICK, at_most=1.0), alone, PLAN).verdict == "error"
+
+
+def test_two_revisions_are_not_one_against_itself() -> None:
+    record = of_two_trees(slower(0.1))
+    assert not comparison_view(record).is_self
+    same = [one.model_copy(update={"revision": "a" * 12}) for one in record.contestants]
+    assert comparison_view(record.model_copy(update={"contestants": tuple(same)})).is_self
