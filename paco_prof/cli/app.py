@@ -66,7 +66,13 @@ def main() -> None:
         # A terminal that knows no dashes gets question marks, not a traceback in the place of a report.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except Exception:
+        # A fault of ours keeps its traceback. Python would end with 1, which to whoever reads codes is a regression.
+        traceback.print_exc()
+        code = ExitCode.MEASUREMENT_FAILED
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -79,10 +85,6 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{_usage_message(error, arguments)}. See paco-prof --help.", ExitCode.USAGE)
     except (Abort, KeyboardInterrupt):
         result = ExitCode.INTERRUPTED
-    except Exception:
-        # A fault of ours. Python would end with 1, which to whoever reads exit codes is a regression.
-        traceback.print_exc()
-        return ExitCode.MEASUREMENT_FAILED
     if result == ExitCode.INTERRUPTED:
         return _fail("Interrupted before anything was measured.", ExitCode.INTERRUPTED)
     return result if isinstance(result, int) else ExitCode.DONE

@@ -144,7 +144,7 @@ def test_what_a_variant_switches_on_makes_no_other_machine() -> None:
     other = exact_record().model_copy(update={"environment": CPU.model_copy(update={"flags": flags})})
     assert len(pilots_together({"a.json": cpu_record(), "b.json": other})) == 2
     other = other.model_copy(update={"environment": CPU.model_copy(update={"flags": {"OMP_NUM_THREADS": "1"}})})
-    with pytest.raises(UsageError, match="flags"):
+    with pytest.raises(UsageError, match="they differ in deterministic_algorithms, OMP_NUM_THREADS"):
         pilots_together({"a.json": cpu_record(), "b.json": other})
 
 

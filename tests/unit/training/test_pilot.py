@@ -51,7 +51,8 @@ def pilot_of(plan: PilotPlan = QUICK, **settings: Any) -> Pilot:
 @pytest.fixture(scope="module")
 def whole() -> Pilot:
     """Of a run with epochs before and after the warm-up of its matching."""
-    return pilot_of(PilotPlan(steps=16, epochs=100), warmup_epochs=10)
+    # With so much time that a machine on which others are at work shortens no block.
+    return pilot_of(PilotPlan(steps=16, epochs=100, max_seconds=3600.0), warmup_epochs=10)
 
 
 def timed(plan: PilotPlan, first: float, other: float, startup: float) -> Pilot:
