@@ -31,7 +31,7 @@ def readme() -> ModuleType:
 BREAKDOWNS = ("breakdown_resnet50", "breakdown_exact")
 COMPARISONS = ("compare_exact", "compare_optimized", "ablate_phases", "ablate_factorial")
 OF_TRAINING = ("estimate_resnet50", "compare_accuracy")
-OF_GATES = ("check_planted",)
+OF_GATES = ("check_planted", "check_resnet50")
 
 
 @pytest.mark.parametrize("name", BREAKDOWNS + COMPARISONS + OF_TRAINING + OF_GATES)
