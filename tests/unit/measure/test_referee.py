@@ -677,3 +677,39 @@ def test_the_record_is_saved_after_every_launch() -> None:
     assert numbers == sorted(numbers)
     assert set(numbers) == {0, 1, 2, 3}
     assert {record.status for record in lab.saved[:-1]} == {"running"}
+
+
+def test_a_side_that_takes_more_threads_than_the_first_is_noted_once() -> None:
+    """The record's environment is the first one's, and would hide it."""
+
+    def environment_of(worker: PlayedWorker) -> Environment:
+        return CPU.model_copy(update={"threads": 8}) if worker.name == "exact" else CPU
+
+    record = Lab(environment_of=environment_of).run(record_of("baseline", "exact", "optimized")).record
+    assert [(note.code, note.detail, note.number) for note in record.notes] == [("threads", "exact", 8)]
+    assert record.environment is not None
+    assert record.environment.threads == CPU.threads
+
+
+def test_a_comparison_that_has_said_enough_takes_no_more_rounds() -> None:
+    lab, asked = Lab(), list[int]()
+
+    def is_enough(record: ComparisonRecord) -> bool:
+        asked.append(len(record.launches))
+        return len(record.launches) >= 4
+
+    referee = Referee(
+        record_of("baseline", "exact", "optimized", launches=9),
+        lab.launch,
+        Quiet(),
+        lab.save,
+        lab.now,
+        PlayedMonitor,  # type: ignore[arg-type]
+        is_enough,
+    )
+    outcome = referee.run()
+    # Asked after whole rounds only; what is left away on purpose is not missing.
+    assert asked == [2, 4]
+    assert (outcome.record.status, outcome.record.notes) == ("complete", ())
+    assert len(outcome.record.launches) == 4
+    assert all(worker.closed for worker in lab.workers)
