@@ -98,7 +98,7 @@ class Referee:
     def _take_rounds(self) -> None:
         self._take_pass(lambda place: True)
         # Whoever was halved in a later round has launches at the whole batch that are good for nothing now.
-        while self._take_pass(lambda place: self._ledger.halvings[place] > 0):
+        while any(self._ledger.halvings) and self._take_pass(lambda place: self._ledger.halvings[place] > 0):
             pass
         missing = sum(1 for launch in self._skipped if self._ledger.is_left(*launch))
         if missing:
