@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -46,10 +47,11 @@ class BarProgress:
 
     Args:
         max_seconds: the run's length.
+        stream: what to draw on; standard error by default.
     """
 
-    def __init__(self, max_seconds: float) -> None:
-        console = Console(stderr=True)
+    def __init__(self, max_seconds: float, stream: TextIO | None = None) -> None:
+        console = Console(stderr=True) if stream is None else Console(file=stream)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -60,6 +62,9 @@ class BarProgress:
             disable=not console.is_terminal,
             # No thread that redraws while something is being measured: between measurements, and not after each.
             auto_refresh=False,
+            # Rich would print above the bar what others print, and whoever names a stream has a place for that.
+            redirect_stdout=stream is None,
+            redirect_stderr=stream is None,
         )
         self._task = self._progress.add_task("starting", total=max_seconds, is_timed=False)
         self._last_redraw = 0.0
