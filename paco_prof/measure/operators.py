@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from paco_prof.measure.timeline import ROOT
-from paco_prof.measure.tracker import tensors_in
+from paco_prof.measure.tracker import OpenStages, tensors_in
 from paco_prof.records import OperatorCount
 from paco_prof.stages import Phase, listening
 
@@ -46,7 +45,7 @@ class OperatorCensus(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._path: list[str] = []
+        self._open = OpenStages()
         self._operators: Counter[str] = Counter()
         self._factorizations: Counter[str] = Counter()
         self._listening = listening(self)
@@ -62,11 +61,13 @@ class OperatorCensus(TorchDispatchMode):
 
     def enter(self, name: str, inputs: object) -> None:
         """See `StageListener.enter`."""
-        self._path.append(name)
+        if not self._open.is_elsewhere():
+            self._open.enter(name)
 
     def exit(self, outputs: object) -> None:
         """See `StageListener.exit`."""
-        self._path.pop()
+        if not self._open.is_elsewhere():
+            self._open.exit()
 
     def enter_phase(self, phase: Phase) -> None:
         """See `StageListener.enter_phase`."""
@@ -76,7 +77,7 @@ class OperatorCensus(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        path = "/".join(self._path) or ROOT
+        path = self._open.path
         self._operators[path] += 1
         if func.overloadpacket.__name__ in FACTORIZATIONS:
             self._factorizations[path] += _num_matrices(args)
@@ -92,5 +93,5 @@ class OperatorCensus(TorchDispatchMode):
 
 def _num_matrices(args: Any) -> int:
     """Matrices in the first tensor argument (..., n, n)."""
-    first: Tensor | None = next(tensors_in(args), None)
+    first: Tensor | None = next(iter(tensors_in(args)), None)
     return 1 if first is None else math.prod(first.shape[:-2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch.nn import functional
@@ -65,6 +67,25 @@ def test_counts_belong_to_the_innermost_open_stage() -> None:
                 x = x * 3
         x = x - 1
     assert {count.path: count.operators for count in census.counts()} == {"outer": 1, "outer/inner": 2, "": 1}
+
+
+def test_a_stage_inside_of_itself_is_that_stage_and_other_threads_have_none() -> None:
+    x = torch.ones(2)
+
+    def elsewhere() -> None:
+        with stage("elsewhere"):
+            torch.ones(2) + 1
+
+    with OperatorCensus() as census:
+        with stage("a"), stage("a"):
+            x = x + 1
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            thread.join()
+            x = x + 1
+        with stage("loss"), stage("loss/ce"):
+            x = x + 1
+    assert {count.path: count.operators for count in census.counts()} == {"a": 2, "loss/ce": 1}
 
 
 def test_nothing_is_counted_once_the_block_has_ended() -> None:

@@ -10,52 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from paco_prof import stages
 from paco_prof.measure.clock import HostClock
-from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import ROOT, Owner
 from paco_prof.measure.training import timed_step
 from paco_prof.stages import stage
-
-MS = 1_000_000
-now_ns = 0
-
-
-class Busy(torch.autograd.Function):
-    """Advances the virtual clock, forward and backward; the second input joins branches."""
-
-    @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, x: torch.Tensor, forward_ms: float, backward_ms: float
-    ) -> torch.Tensor:
-        global now_ns
-        ctx.backward_ms = backward_ms
-        now_ns += int(forward_ms * MS)
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        global now_ns
-        now_ns += int(ctx.backward_ms * MS)
-        return grad, None, None
-
-
-def busy(x: torch.Tensor, forward_ms: float, backward_ms: float) -> torch.Tensor:
-    return Busy.apply(x, forward_ms, backward_ms)
-
-
-def take(forward: Callable[[torch.Tensor], torch.Tensor]) -> tuple[TimedStep, dict[tuple[str, str], float]]:
-    """A step of `forward` and its backward; the own time of each owner in milliseconds, zeros left out."""
-
-    def run() -> dict[str, torch.Tensor]:
-        x = torch.ones(3, requires_grad=True)
-        with stages.phase("forward"):
-            total = forward(x)
-        with stages.phase("backward"):
-            total.backward()
-        return {"total": total.detach()}
-
-    step = timed_step(run, HostClock(lambda: now_ns))
-    spans = {(o.path, o.phase): round(s.host * 1e3, 6) for o, s in step.spans.items() if s.host}
-    return step, spans
+from virtual_steps import advance, busy, now, take
 
 
 def test_a_chain_of_stages_is_divided_where_they_met() -> None:
@@ -240,11 +198,6 @@ def test_engine_setup_is_what_passes_before_the_first_node_that_a_stage_produced
             total.backward()
         return {"total": total.detach()}
 
-    step = timed_step(run, HostClock(lambda: now_ns))
+    step = timed_step(run, HostClock(now))
     assert step.spans[Owner(stages.AUTOGRAD, "backward")].host == pytest.approx(0.004)
     assert step.spans[Owner("a", "backward")].host == pytest.approx(0.010)
-
-
-def advance(milliseconds: float) -> None:
-    global now_ns
-    now_ns += int(milliseconds * MS)
