@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from paco_prof.forms import Metric
@@ -70,14 +71,17 @@ class PaCoLoss(nn.Module):
             logits: (B, num_classes).
             targets: class indices, (B,).
             Z1t, Z2t: reduced parts of the two views, (B, K, d).
-            matching: index of each part's partner in view 2, (B, K).
+            matching: index of each part's partner in view 2, (B, K), of any type of whole number, on any device.
             negatives_pool: (N, d), N = 0 where there is nothing to contrast.
             Sigma1, Sigma2, Sigma_plus: covariances of the views and their joint metric, (B, d, d).
             Sigma_proto: class prototypes, (B, d, d).
             saliency_map: channel L2 norm of view 1's features, (B, H, W).
-            peaks: view 1's peaks, (B, K, 2).
+            peaks: view 1's peaks, (B, K, 2), likewise.
             negatives_image: the image that each row of the pool is of, (N,), where an anchor is not to meet its own.
         """
+        # Loops read indices on the host, of whatever type and from wherever, so those who call them need not care.
+        matching = matching.to(device=Z1t.device, dtype=torch.long)
+        peaks = None if peaks is None else peaks.to(device=logits.device, dtype=torch.long)
         with full_precision(logits.device):
             ce = self.ce_loss(widened(logits), targets, widened(saliency_map), peaks)
             pac = self.pac_loss(

@@ -12,6 +12,7 @@ __all__ = [
     "Environment",
     "Frozen",
     "Note",
+    "Replacement",
     "Samples",
     "Source",
     "StopReason",
@@ -116,6 +117,25 @@ class VariantUsed(Frozen):
     kind: VariantKind = "exact"
     settings: dict[str, bool | int | float | str | None] = {}
     left_out: dict[str, str] = {}
+
+
+class Replacement(Frozen):
+    """A component of a user's model that a drop-in has taken the place of.
+
+    Attributes:
+        path: where the component stands in the model.
+        by: `module:factory` of the drop-in.
+        taken: settings that were taken over: the drop-in's name for each -> its value.
+        places: where those were found that the replaced component has not under that name: name -> dotted path from
+            the component, or from `model`.
+        left: those that stay at the drop-in's own defaults, as `name=default`.
+    """
+
+    path: str
+    by: str
+    taken: dict[str, bool | int | float | str | None] = {}
+    places: dict[str, str] = {}
+    left: tuple[str, ...] = ()
 
 
 class Note(Frozen):

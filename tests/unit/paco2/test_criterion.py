@@ -231,3 +231,38 @@ def test_half_precision_inputs_under_autocast(autocast: bool, metric: str) -> No
         assert results[name].item() == pytest.approx(expected[name].item(), rel=1e-5), name
     assert all(gradient.dtype == torch.bfloat16 for gradient in gradients.values())
     assert all(gradient.isfinite().all() for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("index_dtype", [torch.uint8, torch.int16, torch.int32])
+def test_any_floating_type_and_indices_of_any_type(dtype: torch.dtype, index_dtype: torch.dtype) -> None:
+    """float64 in, float64 out; half precision in, float32 out. Gradients have the type of the input."""
+    batch = {
+        name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in draw(6).items()
+        if name != "Sigma_proto"
+    }
+    exact = {name: value.double() if value.is_floating_point() else value for name, value in batch.items()}
+    expected, expected_gradients = evaluate(PaCoLoss(), exact)
+    results, gradients = evaluate(
+        OptimizedPaCoLoss(), batch | {name: batch[name].to(index_dtype) for name in ("matching", "peaks")}
+    )
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-5
+    for name in RESULTS:
+        assert results[name].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+        assert results[name].item() == pytest.approx(expected[name].item(), rel=tolerance, abs=tolerance), name
+    for name, gradient in gradients.items():
+        assert gradient.dtype == dtype
+        if dtype in (torch.float32, torch.float64):
+            assert oracle.relative_error(gradient, expected_gradients[name]) < tolerance, name
+
+
+def test_the_same_arguments_in_their_order() -> None:
+    """Without their names, and without those that have a default."""
+    batch = draw(7)
+    results = OptimizedPaCoLoss()(*batch.values())
+    assert {name: value.item() for name, value in results.items()} == pytest.approx(
+        {name: value.item() for name, value in PaCoLoss()(**batch).items()}, rel=1e-10
+    )
+    few = list(batch.values())[:9]
+    assert OptimizedPaCoLoss()(*few)["total"].item() == pytest.approx(PaCoLoss()(*few)["total"].item(), rel=1e-10)
