@@ -18,13 +18,22 @@ from paco_prof.records import (
     BreakdownRecord,
     CheckRecord,
     ComparisonRecord,
+    DoctorRecord,
     EstimateRecord,
     TrainingRunRecord,
 )
 
 __all__ = ["Record", "check_writable", "read_kind", "read_record", "write_bytes", "write_record", "write_text"]
 
-Record = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord | CheckRecord
+Record = (
+    BreakdownRecord
+    | ComparisonRecord
+    | TrainingRunRecord
+    | EstimateRecord
+    | AccuracyRecord
+    | CheckRecord
+    | DoctorRecord
+)
 _KINDS: dict[str, type[Record]] = {
     "breakdown": BreakdownRecord,
     "comparison": ComparisonRecord,
@@ -32,6 +41,7 @@ _KINDS: dict[str, type[Record]] = {
     "estimate": EstimateRecord,
     "accuracy": AccuracyRecord,
     "check": CheckRecord,
+    "doctor": DoctorRecord,
 }
 # What a record of each kind is called, and which command writes it.
 _WORDS = {
@@ -41,9 +51,17 @@ _WORDS = {
     "estimate": ("an estimate", "paco-prof estimate writes one"),
     "accuracy": ("a comparison of accuracy", "paco-prof compare --accuracy writes one"),
     "check": ("the record of a gate", "paco-prof check writes one"),
+    "doctor": ("an examination", "paco-prof doctor writes one"),
 }
 _Kind = TypeVar(
-    "_Kind", BreakdownRecord, ComparisonRecord, TrainingRunRecord, EstimateRecord, AccuracyRecord, CheckRecord
+    "_Kind",
+    BreakdownRecord,
+    ComparisonRecord,
+    TrainingRunRecord,
+    EstimateRecord,
+    AccuracyRecord,
+    CheckRecord,
+    DoctorRecord,
 )
 
 

@@ -16,6 +16,7 @@ from paco_prof.cli.baseline import app as baseline
 from paco_prof.cli.breakdown import breakdown
 from paco_prof.cli.check import check
 from paco_prof.cli.compare import compare
+from paco_prof.cli.doctor import doctor
 from paco_prof.cli.estimate import estimate
 from paco_prof.cli.history import history
 from paco_prof.cli.show import show
@@ -39,6 +40,7 @@ app.command()(ablate)
 app.command()(estimate)
 app.command()(train)
 app.command()(check)
+app.command()(doctor)
 app.add_typer(baseline, name="baseline")
 app.command()(show)
 app.command()(history)

@@ -7,7 +7,16 @@ committed: it holds no host name, no user name and no absolute path.
 from __future__ import annotations
 
 from paco_prof.records.accuracy import AccuracyPlan, AccuracyRecord, AccuracyRun, ExactTwin
-from paco_prof.records.base import SCHEMA_VERSION, Environment, Note, Source, StopReason, VariantKind, VariantUsed
+from paco_prof.records.base import (
+    SCHEMA_VERSION,
+    Environment,
+    Note,
+    Replacement,
+    Source,
+    StopReason,
+    VariantKind,
+    VariantUsed,
+)
 from paco_prof.records.breakdown import BreakdownRecord, Claim, OperatorCount
 from paco_prof.records.check import YARDSTICK, Check, CheckPlan, CheckRecord, Quantity
 from paco_prof.records.comparison import (
@@ -24,6 +33,7 @@ from paco_prof.records.comparison import (
     SpeedupClaim,
     Status,
 )
+from paco_prof.records.doctor import CheckGroup, CheckStatus, DoctorCheck, DoctorRecord, Figure, FigureUnit
 from paco_prof.records.estimate import EstimatePlan, EstimateRecord, EvaluationSeries, Pilot, StepSeries
 from paco_prof.records.run import DataUsed, EpochResult, PartsHealth, RunPlan, RunStatus, TrainingRunRecord
 from paco_prof.records.training import (
@@ -36,6 +46,7 @@ from paco_prof.records.training import (
     StageSamples,
     Training,
 )
+from paco_prof.records.user_code import StageFound, StageMissing, UserCodeUsed
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -46,14 +57,18 @@ __all__ = [
     "AccuracyRun",
     "BreakdownRecord",
     "Check",
+    "CheckGroup",
     "CheckPlan",
     "CheckRecord",
+    "CheckStatus",
     "Claim",
     "ComparisonPlan",
     "ComparisonRecord",
     "Contestant",
     "DataUsed",
     "Design",
+    "DoctorCheck",
+    "DoctorRecord",
     "Environment",
     "EpochResult",
     "EstimatePlan",
@@ -63,6 +78,8 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Fidelity",
+    "Figure",
+    "FigureUnit",
     "Inference",
     "Launch",
     "LossTest",
@@ -74,18 +91,22 @@ __all__ = [
     "PartsHealth",
     "Pilot",
     "Quantity",
+    "Replacement",
     "RunPlan",
     "RunStatus",
     "Side",
     "Source",
     "SpeedupClaim",
+    "StageFound",
     "StageMemory",
+    "StageMissing",
     "StageSamples",
     "Status",
     "StepSeries",
     "StopReason",
     "Training",
     "TrainingRunRecord",
+    "UserCodeUsed",
     "VariantKind",
     "VariantUsed",
 ]

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from paco_prof.records.base import Environment, Frozen, Note, Source, VariantUsed
 from paco_prof.records.run import PartsHealth
 from paco_prof.records.training import Fidelity, Inference, LossTest, Memory, Overhead, Training
+from paco_prof.records.user_code import UserCodeUsed
 from paco_prof.settings import Workload
 
 __all__ = ["BreakdownRecord", "Claim", "OperatorCount"]
@@ -58,6 +59,7 @@ class BreakdownRecord(Frozen):
 
     Attributes:
         parts: how the parts of the first batch lay, before the first step.
+        user_code: what was found in a model of the user's own; None for PaCo-2 itself.
     """
 
     schema_version: Literal[1] = 1
@@ -77,6 +79,7 @@ class BreakdownRecord(Frozen):
     variant: VariantUsed = VariantUsed()
     fidelity: Fidelity | None = None
     parts: PartsHealth | None = None
+    user_code: UserCodeUsed | None = None
     measuring_seconds: float | None = None
     notes: tuple[Note, ...] = ()
     claims: tuple[Claim, ...] = ()

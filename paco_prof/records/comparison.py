@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from paco_prof.records.base import Environment, Frozen, Note, VariantUsed
 from paco_prof.records.training import Fidelity, Memory, Training
+from paco_prof.records.user_code import UserCodeUsed
 from paco_prof.settings import Workload
 
 __all__ = [
@@ -61,6 +62,7 @@ class Contestant(Frozen):
         claim: what the analysis expects of it beside the baseline.
         step_claim: what it expects of it beside the contestant before it, where an ablation is cumulative.
         fidelity: loss and gradient against float64, where that was measured.
+        user_code: what was found in a model of the user's own once it was built; None before, and for PaCo-2 itself.
         revision: the commit of the tree that its code is from, with `+` where that had changes; None for the code of
             the tool that measures.
     """
@@ -74,6 +76,7 @@ class Contestant(Frozen):
     claim: SpeedupClaim | None = None
     step_claim: SpeedupClaim | None = None
     fidelity: Fidelity | None = None
+    user_code: UserCodeUsed | None = None
     revision: str | None = None
 
     def as_built(self, built: Contestant) -> Contestant:

@@ -146,17 +146,24 @@ class Fidelity(Frozen):
     Attributes:
         against: whose objective the reference has: the baseline's, or, where the models have different parameters or
             inputs, that of the variant's own settings.
-        oracle: the reference loop itself, or its exact twin where the loop would take too long.
+        oracle: the reference loop itself, or its exact twin where the loop would take too long; of a model of the
+            user's own the model itself, in float64 or, where it cannot be that, as it is.
         losses, reference_losses: name -> value.
         gradient_norm: of the reference's gradient, all parameters together.
         gradient_error: norm of the difference over that norm (the plain norm where that is zero).
         gradient_cosine: between the two gradients.
+        float64_loss_error, float64_gradient_error: of drop-ins in a model of the user's own, the same two errors with
+            the drop-ins in float64 as well, where rounding is no excuse; None where that was not measured.
+        images: of the batch, where not all of them were looked at: somebody's loop may grow with the cube of it.
     """
 
     against: Literal["baseline", "own settings"]
-    oracle: Literal["loop", "exact twin"]
+    oracle: Literal["loop", "exact twin", "own model", "own model as it is"]
     losses: dict[str, float]
     reference_losses: dict[str, float]
     gradient_norm: float
     gradient_error: float
     gradient_cosine: float
+    float64_loss_error: float | None = None
+    float64_gradient_error: float | None = None
+    images: int | None = None

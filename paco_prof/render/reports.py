@@ -6,13 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paco_prof.errors import UsageError
-from paco_prof.records import AccuracyRecord, BreakdownRecord, CheckRecord, ComparisonRecord, EstimateRecord
+from paco_prof.records import (
+    AccuracyRecord,
+    BreakdownRecord,
+    CheckRecord,
+    ComparisonRecord,
+    DoctorRecord,
+    EstimateRecord,
+)
 
 if TYPE_CHECKING:
     from paco_prof.render.document import Document
     from paco_prof.store import Record
 
-__all__ = ["document_of", "save_plot"]
+__all__ = ["check_picture", "document_of", "save_plot"]
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def document_of(record: Record) -> Document:
@@ -38,9 +47,23 @@ def document_of(record: Record) -> Document:
         from paco_prof.render.gate_report import gate_document
 
         return gate_document(record, gate_view(record))
+    if isinstance(record, DoctorRecord):
+        from paco_prof.render.doctor_report import doctor_document
+
+        return doctor_document(record)
     from paco_prof.render.training_report import training_document
 
     return training_document(record)
+
+
+def check_picture(path: Path) -> None:
+    """Find out before anything is drawn whether a picture can be of the format that the file's name says.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"{path} is not a picture that can be drawn.", "Use .png, .svg or .pdf.")
 
 
 def save_plot(record: Record, path: Path) -> None:
@@ -72,6 +95,8 @@ def save_plot(record: Record, path: Path) -> None:
         if not drawable:
             raise UsageError(f"{path} is not drawn: the record holds no complete launch.")
         save_comparison_plot(drawable[0], path)
+    elif isinstance(record, DoctorRecord):
+        raise UsageError(f"{path} is not drawn: an examination is words and figures.", "--markdown writes them.")
     else:
         from paco_prof.render.training_plot import save_training_plot
 

@@ -1,0 +1,1 @@
+"""`paco-prof doctor`: what is looked at, and the instrument on trial."""
