@@ -1,10 +1,20 @@
-"""The raw samples as a data frame: every one of them, and none made up."""
+"""Records as data frames: the table of the report, and every raw sample; none of it made up."""
 
 from __future__ import annotations
 
-from builders import JITTER, cpu_record, gpu_record
+import pandas as pd
+import pytest
+
+from builders import JITTER, analysis_record, cpu_record, exact_record, gpu_record
 from comparisons import comparison_record, unmeasured_record
-from paco_prof.analysis.frame import samples_frame
+from paco_prof.analysis.breakdown import breakdown_view
+from paco_prof.analysis.frame import breakdown_frame, comparison_frame, estimate_frame, samples_frame
+from paco_prof.analysis.projection import TERMS, projection_view
+from paco_prof.records import BreakdownRecord, EstimateRecord
+from projections import RECORDS as ESTIMATES
+from projections import estimate_record
+
+SECONDS = ["forward", "backward", "other", "total"]
 
 
 def test_every_sample_is_a_row() -> None:
@@ -63,3 +73,86 @@ def test_a_row_is_of_one_launch_only() -> None:
     again = tuple(launch.model_copy(update={"halvings": 1}) for launch in record.launches)
     frame = samples_frame(record.model_copy(update={"launches": (*record.launches, *again)}))
     assert not frame.duplicated([name for name in frame.columns if not name.endswith("seconds")]).any()
+
+
+@pytest.mark.parametrize("record", [cpu_record(), gpu_record(), exact_record(), analysis_record()])
+def test_top_rows_and_what_is_unattributed_add_up_to_the_step(record: BreakdownRecord) -> None:
+    frame = breakdown_frame(record)
+    assert list(frame.row[-2:]) == ["unattributed", "step"]
+    parts, (step,) = frame[(frame.depth == 0) & (frame.row != "step")], frame[frame.row == "step"].index
+    for column in SECONDS:
+        assert parts[column].sum() == pytest.approx(frame.loc[step, column], abs=1e-12)
+    shares = parts.share.sum()
+    assert shares == pytest.approx(1.0)
+
+
+def test_a_breakdowns_frame_is_its_table() -> None:
+    record = cpu_record()
+    view, frame = breakdown_view(record), breakdown_frame(record)
+    assert view is not None
+    assert list(frame.stage[:-2]) == [row.path for row in view.rows]
+    loss = frame.set_index("stage").loc["loss"]
+    assert (loss.calls, loss.depth, loss.priority) == (1, 0, "CRITICAL")
+    total = view.rows[0].total
+    assert total is not None
+    assert (loss.total, loss.low, loss.high) == (total.value, total.low, total.high)
+    # What is in neither pass has neither time.
+    transfer = frame.set_index("stage").loc["transfer"]
+    assert pd.isna(transfer.forward)
+    assert transfer.other == transfer.total
+
+
+def test_a_stage_that_is_called_like_a_sum_is_told_apart() -> None:
+    record = cpu_record()
+    assert record.training is not None
+    stages = [s.model_copy(update={"path": "step"} if s.path == "backbone" else {}) for s in record.training.stages]
+    frame = breakdown_frame(
+        record.model_copy(update={"training": record.training.model_copy(update={"stages": stages})})
+    )
+    assert list(frame[frame.stage == "step"].row) == ["stage", "step"]
+
+
+def test_numbers_are_numbers_even_where_none_was_measured() -> None:
+    frames = [breakdown_frame(cpu_record(training=None)), comparison_frame(unmeasured_record())]
+    for frame, numbers in zip(frames, (SECONDS, ["step", "speedup", "loss_error", "peak_bytes"]), strict=True):
+        assert all(frame[name].dtype == float for name in numbers)
+    assert list(frames[0].columns) == list(breakdown_frame(cpu_record()).columns)
+    assert (len(frames[0]), len(frames[1])) == (0, 3)
+
+
+def test_a_comparisons_frame_has_a_row_a_variant() -> None:
+    frame = comparison_frame(comparison_record()).set_index("variant")
+    assert list(frame.index) == ["baseline", "exact", "optimized"]
+    baseline, exact = frame.loc["baseline"], frame.loc["exact"]
+    assert pd.isna(baseline.speedup)
+    assert baseline.established is None
+    assert exact.low < exact.speedup < exact.high
+    assert exact.established is True
+    assert exact.samples_per_second == pytest.approx(exact.batch_size / exact.step)
+    assert frame.fidelity.tolist() == ["confirmed"] * 3
+    assert frame.loc["optimized"].loss_error == pytest.approx(3.1e-4)
+
+
+@pytest.mark.parametrize("name", list(ESTIMATES))
+def test_the_terms_of_an_estimate_add_up_to_its_hours(name: str) -> None:
+    record: EstimateRecord = ESTIMATES[name]()
+    frame, view = estimate_frame(record), projection_view(record)
+    terms = [f"hours_{term.replace(' ', '_').replace('-', '_')}" for term in TERMS]
+    assert frame[terms].sum(axis=1).tolist() == pytest.approx(frame.hours.tolist())
+    assert frame.hours.tolist() == [run.total.value / 3600 for run in view.runs]
+    assert frame.seconds_per_epoch.tolist() == [run.epoch.value for run in view.runs]
+    assert pd.isna(frame.speedup[0])
+    assert frame.hours_saved[1:].tolist() == pytest.approx((frame.hours[0] - frame.hours[1:]).tolist())
+
+
+def test_every_step_of_a_pilot_is_a_row() -> None:
+    record = estimate_record()
+    frame = samples_frame(record)
+    assert list(frame.columns) == ["variant", "during_warmup", "block", "step", "seconds", "waiting"]
+    steps = [block for pilot in record.pilots for series in pilot.steps for block in series.blocks]
+    assert len(frame) == sum(map(len, steps))
+    first = frame[(frame.variant == "baseline") & frame.during_warmup.eq(True) & (frame.block == 1)]
+    assert first.seconds.tolist() == list(record.pilots[0].steps[0].blocks[1])
+    assert set(first.waiting) == {0.1}
+    # Nobody waited, which is not the same as a wait of no time.
+    assert samples_frame(ESTIMATES["uncertain"]()).waiting.isna().all()
