@@ -6,6 +6,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # The preset optimized with the backbone and the windows that a run on digits can afford.
 WITHOUT_BACKBONE := bfloat16+d32+gamma0+fused-loss+hard-negative-mining+cholesky-caching
+# A code base that was not written for this tool.
+FOREIGN := finegrain.models.paco:PaCoModel
+OWN := ../../.venv/bin/paco-prof
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
@@ -60,6 +63,12 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	$(BIN)/python tests/benchmarks/gate_example.py
 	cd examples/main_job && ../../$(BIN)/paco-prof check --no-progress --output ../../reports/check_resnet50.json \
 		--markdown ../../reports/check_resnet50.md --plot ../../reports/check_resnet50.png
+	cd tests/foreign && $(OWN) breakdown --model $(FOREIGN) --output ../../reports/breakdown_own_model.json \
+		--markdown ../../reports/breakdown_own_model.md --plot ../../reports/breakdown_own_model.png
+	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
+		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \
+		--plot ../../reports/compare_drop_in.png
+	$(BIN)/paco-prof doctor --output reports/doctor.json --markdown reports/doctor.md
 	$(BIN)/python reports/write_readme.py
 
 wheel: $(DEV) ## build the wheel into dist/

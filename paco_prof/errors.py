@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "BadRecordError",
@@ -33,6 +34,10 @@ class PacoProfError(Exception):
     Args:
         message: what is wrong, naming the value that is.
         hint: what to do about it; empty where the message says it already.
+
+    Attributes:
+        result: for those who call the library: what had been measured before, as the call would have returned it; None
+            where no measurement had begun.
     """
 
     exit_code: ExitCode = ExitCode.MEASUREMENT_FAILED
@@ -41,6 +46,7 @@ class PacoProfError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.result: Any = None
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

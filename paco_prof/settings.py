@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from paco_prof.errors import UsageError
 from paco_prof.forms import Forms, Metric
 
 __all__ = [
     "ALIASES",
+    "OF_ANY_MODEL",
+    "Argument",
     "Precision",
     "Schedule",
     "Settings",
@@ -31,6 +33,9 @@ __all__ = [
 Precision = Literal["float32", "bfloat16", "float16"]
 Schedule = Literal["constant", "cosine"]
 Settings = Mapping[str, Any]
+# What a command line or a file can say to a factory.
+Argument = bool | int | float | str | None
+Pairs = tuple[tuple[str, str], ...]
 
 # What PaCo-2 code and the analysis call them.
 ALIASES = {
@@ -50,6 +55,11 @@ class Workload(BaseModel):
     Attributes:
         model: `module:factory` of a model of the user's own, called with `model_args`, names and values; None is PaCo-2
             itself, which all settings of the model and its objective are of.
+        python_path: folders, relative to where the command runs, that its module is looked for in first.
+        step: `module:function`, called with the model, two views and targets in the place of the model; None calls the
+            model itself.
+        stages: of the user's configuration: dotted paths of their code, and the stages that they are to be.
+        replace: components of the model, by role or dotted path, and the `module:factory` that each is replaced by.
         batch_size: images per step; each has two views.
         image_size: side of the square input, in pixels; None where a quoted source does not tell.
         num_parts, window, dim: K, r and d of PaCo-2.
@@ -74,12 +84,17 @@ class Workload(BaseModel):
         drop_last: leave out an epoch's last batch where it is not full.
         matching_cost: the cost of the matching in that epoch, where known.
         feature_map: channels, height and width of the backbone's output, where known.
+        told: what a model of the user's own tells of its settings, by their names here, once it has been built.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str | None = None
-    model_args: tuple[tuple[str, bool | int | float | str], ...] = ()
+    model_args: tuple[tuple[str, Argument], ...] = ()
+    python_path: tuple[str, ...] = ()
+    step: str | None = None
+    stages: Pairs = ()
+    replace: Pairs = ()
     backbone: str = "resnet50"
     batch_size: int = Field(default=8, ge=1)
     image_size: int | None = Field(default=224, ge=1)
@@ -125,12 +140,32 @@ class Workload(BaseModel):
     matching_cost: str = ""
     feature_map: tuple[int, int, int] | None = None
     num_parameters: int | None = None
+    told: tuple[tuple[str, int | float], ...] = ()
+
+    def known(self, name: str) -> Any:
+        """The value of a setting: as the user's own model tells it, else as it was set."""
+        return dict(self.told).get(name, getattr(self, name))
+
+    @field_validator("replace", mode="before")
+    @classmethod
+    def _written_replacements(cls, value: Any) -> Any:
+        """As a file (a table) or a command line (`criterion=module:factory,...`) has them."""
+        if isinstance(value, str):
+            value = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+        if not isinstance(value, Mapping):
+            return value
+        if not all(name and by for name, by in value.items()):
+            raise ValueError("should be of the form component=module:factory")
+        return tuple(value.items())
 
 
 # Known from building the model, or chosen by options of their own.
 _NOT_SETTABLE = {
     "model",
     "model_args",
+    "python_path",
+    "step",
+    "stages",
     "forms",
     "optimizer",
     "device",
@@ -140,8 +175,30 @@ _NOT_SETTABLE = {
     "matching_cost",
     "feature_map",
     "num_parameters",
+    "told",
 }
 _FORMS = tuple(field.name for field in fields(Forms))
+# What can be set of a step whatever its model is. All else is of PaCo-2 as this package has it.
+OF_ANY_MODEL = frozenset(
+    {
+        "backbone",
+        "batch_size",
+        "channels_last",
+        "clip_norm",
+        "cudnn_benchmark",
+        "drop_last",
+        "epoch",
+        "fused_optimizer",
+        "image_size",
+        "learning_rate",
+        "num_classes",
+        "precision",
+        "replace",
+        "schedule",
+        "tf32",
+        "workers",
+    }
+)
 
 
 def settable() -> tuple[str, ...]:

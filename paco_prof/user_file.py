@@ -1,6 +1,7 @@
 """The user's configuration: the nearest `paco-prof.toml`, or `pyproject.toml` with a `[tool.paco-prof]`.
 
-Who reads a table of it says what may stand there (`paco_prof.variants.user_file`, `paco_prof.gate.table`). Here the
+Who reads a table of it says what may stand there (`paco_prof.variants.user_file`, `paco_prof.gate.table`,
+`paco_prof.user_code`). Here the
 file is found and read, and the line is found on which something stands.
 """
 
@@ -18,7 +19,7 @@ from paco_prof.errors import UsageError
 __all__ = ["UserFile", "as_table"]
 
 FILES = ("paco-prof.toml", "pyproject.toml")
-KNOWN = ("variants", "check")
+KNOWN = ("variants", "check", "stages")
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*")
 _NAME = r"""(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)"""

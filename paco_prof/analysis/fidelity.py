@@ -12,12 +12,14 @@ from paco_prof.analysis.health import GradientOfRounding, is_floor_small
 from paco_prof.records import Fidelity, VariantKind, VariantUsed
 from paco_prof.settings import Workload
 
-__all__ = ["EXACT_GRADIENT", "EXACT_LOSS", "FidelityView", "fidelity_view", "find_in_fidelity"]
+__all__ = ["EXACT_GRADIENT", "EXACT_IN_FLOAT64", "EXACT_LOSS", "FidelityView", "fidelity_view", "find_in_fidelity"]
 
 # An exact variant differs from float64 by what a float32 backbone rounds: on ResNet-50 at 224 px a few 1e-8 of the loss
 # and, where rounding moves activations across ReLU's corner, up to 0.6 % of the gradient. Anything more is no rounding.
 EXACT_LOSS = 1e-5
 EXACT_GRADIENT = 1e-2
+# In float64, where rounding is no excuse: two ways of computing one loss agree to far less.
+EXACT_IN_FLOAT64 = 1e-6
 # Below it more of a gradient is noise than signal, or close to it.
 LEAST_COSINE = 0.75
 # From this error on, relative to its norm, rounding decides where a gradient points.
@@ -32,7 +34,8 @@ class FidelityView:
         kind: what it claims to be.
         measured: what was measured.
         loss_errors: relative error of each loss, name -> error; None where the reference is zero.
-        is_exact: whether the total loss and the gradient agree as far as a float32 backbone allows.
+        is_exact: whether the total loss and the gradient agree as far as a float32 backbone allows; of a drop-in that
+            was looked at in float64, whether they agree there.
         verdict: `confirmed`, `contradicted` (an exact variant that is not), or `not seen`: an approximation, or a
             difference, that this batch does not show.
     """
@@ -54,7 +57,10 @@ def fidelity_view(kind: VariantKind, measured: Fidelity | None) -> FidelityView 
         if name in measured.losses
     }
     total = errors.get("total")
-    is_exact = total is not None and total <= EXACT_LOSS and measured.gradient_error <= EXACT_GRADIENT
+    if measured.float64_loss_error is not None and measured.float64_gradient_error is not None:
+        is_exact = max(measured.float64_loss_error, measured.float64_gradient_error) <= EXACT_IN_FLOAT64
+    else:
+        is_exact = total is not None and total <= EXACT_LOSS and measured.gradient_error <= EXACT_GRADIENT
     return FidelityView(kind, measured, errors, is_exact, _verdict(kind, measured, is_exact))
 
 
@@ -72,11 +78,18 @@ def find_in_fidelity(
     loss_error = view.loss_errors.get("total")
     error, cosine = view.measured.gradient_error, view.measured.gradient_cosine
     if view.verdict == "contradicted":
+        in_float64 = view.measured.float64_gradient_error
+        if in_float64 is not None:
+            # Rounding is no excuse there.
+            yield ContradictedKind(variant.name, view.measured.float64_loss_error, in_float64, cosine, "float64")
+            return
         is_astray = error >= LARGEST_ERROR or cosine < LEAST_COSINE
         if is_astray and math.isfinite(error) and workload.forms.parts_dtype == "model":
-            yield GradientOfRounding(variant.name, loss_error, error, cosine, is_floor_small(workload))
+            is_ours = workload.model is None
+            yield GradientOfRounding(variant.name, loss_error, error, cosine, is_floor_small(workload), is_ours)
             return
-        yield ContradictedKind(variant.name, loss_error, error, cosine, workload.forms.parts_dtype)
+        held_in = workload.forms.parts_dtype if workload.model is None else "own"
+        yield ContradictedKind(variant.name, loss_error, error, cosine, held_in)
     elif variant.kind != "exact" and not cosine >= LEAST_COSINE:
         # The gradient of a baseline with other settings may well point elsewhere: that is what they are for.
         own_settings = view.measured.against == "own settings"

@@ -155,7 +155,8 @@ def _large(view: BreakdownView) -> Iterator[StageRow]:
 def _factorizations(record: BreakdownRecord) -> Iterator[Finding]:
     needed = record.workload.batch_size
     for count in record.operators:
-        if count.factorizations > 4 * needed:
+        # What no stage holds has no name to be told by.
+        if count.path and count.factorizations > 4 * needed:
             yield RepeatedFactorization(count.path, count.factorizations, needed, count.operators)
 
 

@@ -155,6 +155,7 @@ class GradientOfRounding:
         loss_error: of the total, relative; None where the reference is zero.
         gradient_error: norm of the difference from the float64 gradient, over that one's norm.
         has_small_floor: epsilon or tau is so small that float32 cannot hold what divides by it.
+        is_ours: it is PaCo-2 itself, and no model of the user's own.
     """
 
     name: str
@@ -162,6 +163,7 @@ class GradientOfRounding:
     gradient_error: float
     gradient_cosine: float
     has_small_floor: bool
+    is_ours: bool = True
 
 
 HealthFinding = Collapse | CoincidingParts | CovarianceAtFloor | AccuracyAtChance | NonFiniteSteps | GradientOfRounding
@@ -172,9 +174,9 @@ def find_in_losses(training: Training, workload: Workload) -> Iterator[Collapse]
     pac, soc = training.losses.get("pac", ()), training.losses.get("soc", ())
     if not pac or not soc:
         return
-    near = [abs(value - workload.alpha) <= NEAR_ALPHA * workload.alpha for value in pac]
-    if _is_collapsed(workload.alpha, fmean(near), fmean(soc)):
-        yield Collapse(workload.alpha, fmean(pac), fmean(soc), fmean(near), None, None, _remedies(workload))
+    near = [abs(value - workload.known("alpha")) <= NEAR_ALPHA * workload.known("alpha") for value in pac]
+    if _is_collapsed(workload.known("alpha"), fmean(near), fmean(soc)):
+        yield Collapse(workload.known("alpha"), fmean(pac), fmean(soc), fmean(near), None, None, _remedies(workload))
 
 
 def find_in_parts(parts: PartsHealth, workload: Workload, epoch: int | None = None) -> Iterator[HealthFinding]:
@@ -182,7 +184,8 @@ def find_in_parts(parts: PartsHealth, workload: Workload, epoch: int | None = No
     if parts.coinciding >= COINCIDING_SHARE:
         yield _coinciding(parts.coinciding, workload, epoch)
     if parts.at_floor >= AT_FLOOR_SHARE:
-        yield CovarianceAtFloor(parts.at_floor, epoch, workload.epsilon, workload.num_parts, parts.spread)
+        epsilon, num_parts = workload.known("epsilon"), workload.known("num_parts")
+        yield CovarianceAtFloor(parts.at_floor, epoch, epsilon, num_parts, parts.spread)
 
 
 def find_in_epochs(epochs: Sequence[EpochResult], workload: Workload, data: DataUsed) -> Iterator[HealthFinding]:
@@ -190,12 +193,12 @@ def find_in_epochs(epochs: Sequence[EpochResult], workload: Workload, data: Data
     if not epochs:
         return
     yield from _non_finite(epochs, workload)
-    collapsed = _collapsed_epochs(epochs, workload.alpha)
+    collapsed = _collapsed_epochs(epochs, workload.known("alpha"))
     if collapsed:
         last = collapsed[-1]
         yield Collapse(
-            alpha=workload.alpha,
-            pac=last.losses.get("pac", workload.alpha),
+            alpha=workload.known("alpha"),
+            pac=last.losses.get("pac", workload.known("alpha")),
             soc=last.losses["soc"],
             at_alpha=last.at_alpha,
             since=collapsed[0].epoch,
@@ -214,7 +217,7 @@ def chance_tail(correct: int, of: int, chance: float) -> float:
 
 def is_floor_small(workload: Workload) -> bool:
     """Whether epsilon or tau is below what float32 needs."""
-    return min(workload.epsilon, workload.tau) < SAFE_FLOOR
+    return min(workload.known("epsilon"), workload.known("tau")) < SAFE_FLOOR
 
 
 def _is_collapsed(alpha: float, at_alpha: float, soc: float) -> bool:
@@ -237,15 +240,15 @@ def _remedies(workload: Workload) -> tuple[Remedy, ...]:
     possible: dict[Remedy, bool] = {
         "learning_rate": True,
         "warm_up": workload.schedule == "constant",
-        "eta_soc": workload.eta_soc > 0,
+        "eta_soc": workload.known("eta_soc") > 0,
         "floor": is_floor_small(workload),
-        "window": workload.window > 1,
+        "window": workload.known("window") > 1,
     }
     return tuple(remedy for remedy, applies in possible.items() if applies)
 
 
 def _coinciding(share: float, workload: Workload, epoch: int | None) -> CoincidingParts:
-    window, size, image_size = workload.window, None, workload.image_size
+    window, size, image_size = workload.known("window"), None, workload.image_size
     covers_map, smaller_window, larger_image = False, None, None
     if workload.feature_map is not None:
         size = workload.feature_map[1:]

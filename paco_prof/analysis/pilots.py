@@ -13,6 +13,7 @@ from paco_prof.records import (
     BreakdownRecord,
     CheckRecord,
     ComparisonRecord,
+    DoctorRecord,
     EpochResult,
     EstimateRecord,
     EvaluationSeries,
@@ -25,7 +26,20 @@ from paco_prof.settings import Workload
 
 __all__ = ["Projectable", "joined_series", "pilots_of"]
 
-Projectable = BreakdownRecord | ComparisonRecord | TrainingRunRecord | EstimateRecord | AccuracyRecord | CheckRecord
+Projectable = (
+    BreakdownRecord
+    | ComparisonRecord
+    | TrainingRunRecord
+    | EstimateRecord
+    | AccuracyRecord
+    | CheckRecord
+    | DoctorRecord
+)
+_NO_PILOTS = {
+    "check": "A gate's launches tell two trees apart, and are nothing to project from.",
+    "accuracy": "A comparison of accuracy trains short runs of its own, and is nothing to project from.",
+    "doctor": "An examination takes steps of no model, and is nothing to project from.",
+}
 
 
 def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
@@ -36,7 +50,7 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     one sample, its mean step; a last batch that was not full counts as its share of one.
 
     Raises:
-        UsageError: it holds no training step, or is a comparison of accuracy or the record of a gate.
+        UsageError: it holds no training step, or is a comparison of accuracy, of a gate, or an examination.
     """
     if isinstance(record, EstimateRecord):
         return record.pilots
@@ -47,13 +61,7 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     elif isinstance(record, TrainingRunRecord):
         found = _of_training_run(record)
     else:
-        is_gate = isinstance(record, CheckRecord)
-        raise UsageError(
-            "A gate's launches tell two trees apart, and are nothing to project from."
-            if is_gate
-            else "A comparison of accuracy trains short runs of its own, and is nothing to project from.",
-            "Take what breakdown, compare, train or estimate wrote.",
-        )
+        raise UsageError(_NO_PILOTS[record.kind], "Take what breakdown, compare, train or estimate wrote.")
     if not found:
         raise UsageError("The record holds no training step to project.", "Measure again, for longer.")
     return found
@@ -119,7 +127,7 @@ def _of_contestant(record: ComparisonRecord, place: int, blocks: Sequence[Sequen
 def _of_training_run(record: TrainingRunRecord) -> tuple[Pilot, ...]:
     if not record.epochs:
         return ()
-    batch_size, warmup = record.workload.batch_size, record.workload.warmup_epochs
+    batch_size, warmup = record.workload.batch_size, record.workload.known("warmup_epochs")
     parts = [[e for e in record.epochs if (e.epoch < warmup) is during] for during in (True, False)]
     evaluated = [e.evaluation_seconds for e in record.epochs if e.evaluation_seconds]
     num_batches = record.data.num_eval / batch_size
@@ -184,7 +192,7 @@ def _waits(training: Training) -> tuple[float, ...]:
 
 
 def _during_warmup(workload: Workload) -> bool:
-    return workload.epoch < workload.warmup_epochs
+    return workload.epoch < workload.known("warmup_epochs")
 
 
 def joined_series(one: StepSeries, other: StepSeries) -> StepSeries:

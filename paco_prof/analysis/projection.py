@@ -127,7 +127,7 @@ def projection_view(record: EstimateRecord) -> ProjectionView:
 
 def matching_epochs(plan: EstimatePlan, pilot: Pilot) -> dict[bool, int]:
     """How many epochs match parts as in the warm-up (True), and how many as after it (False)."""
-    during = min(plan.epochs, pilot.workload.warmup_epochs)
+    during = min(plan.epochs, pilot.workload.known("warmup_epochs"))
     return {True: during, False: plan.epochs - during}
 
 

@@ -162,7 +162,7 @@ def _about_the_terms(view: ProjectionView) -> Iterator[ProjectionFinding]:
 def _other_matching(view: ProjectionView, run: ProjectedRun) -> tuple[tuple[bool, int, int], ...]:
     """Kinds of epochs that steps of the other kind stand for: whether they are of the warm-up, and how many."""
     return tuple(
-        (during, epochs, run.pilot.workload.warmup_epochs)
+        (during, epochs, run.pilot.workload.known("warmup_epochs"))
         for during, epochs in matching_epochs(view.plan, run.pilot).items()
         if epochs and series_of(run.pilot, during).during_warmup is (not during)
     )

@@ -18,6 +18,8 @@ from paco_prof.cli.options import (
     Launches,
     Markdown,
     MaxMinutes,
+    Model,
+    ModelArgs,
     NoFidelity,
     NoProgress,
     NumClasses,
@@ -26,11 +28,13 @@ from paco_prof.cli.options import (
     Parts,
     Plot,
     Quiet,
+    Replace,
     Resume,
     RetrySmaller,
     Seed,
     Sequential,
     Settings,
+    Step,
     Threads,
     Timeout,
     Window,
@@ -39,6 +43,7 @@ from paco_prof.cli.options import (
     chosen,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +75,10 @@ def ablate(
     window: Window = None,
     dim: Dim = None,
     settings: Settings = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     data: Data = None,
     workers: Workers = None,
     device: Device = "auto",
@@ -131,6 +140,7 @@ def ablate(
         fidelity=not no_fidelity,
         data=data,
         workers=workers,
+        own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
     )
 
     def contestants(field: Field) -> tuple[Design, tuple[Contestant, ...]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.options import NoProgress, Quiet, Settings, Timeout
+from paco_prof.cli.options import Model, ModelArgs, NoProgress, Quiet, Replace, Settings, Step, Timeout
 from paco_prof.cli.outputs import Outputs
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
 
@@ -30,9 +30,10 @@ def save(
         str | None, typer.Option(metavar="NAME[+NAME]", help="What is measured.", show_default=False)
     ] = None,
     settings: Settings = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODULE:FACTORY", help="A model of your own.", show_default=False)
-    ] = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     launches: Annotated[
         int | None, typer.Option(min=7, max=1000, help="Launches. [default: 14]", show_default=False)
     ] = None,
@@ -66,6 +67,9 @@ def save(
         variant=variant,
         settings=tuple(settings or ()),
         model=model,
+        model_args=tuple(model_args or ()),
+        step=step,
+        replace=tuple(replace or ()),
         launches=launches,
         max_minutes=max_minutes,
         timeout=timeout,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import replace as replaced
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,8 @@ from paco_prof.cli.options import (
     Epoch,
     ImageSize,
     Markdown,
+    Model,
+    ModelArgs,
     NoFidelity,
     NoProgress,
     NumClasses,
@@ -26,17 +28,21 @@ from paco_prof.cli.options import (
     Parts,
     Plot,
     Quiet,
+    Replace,
     Seed,
     Settings,
+    Step,
     Threads,
     Window,
     Workers,
     auto_or_count,
     chosen,
+    variant_option,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant
-from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
+from paco_prof.errors import ExitCode, PacoProfError
 
 __all__ = ["breakdown"]
 
@@ -44,10 +50,12 @@ DEFAULT_DATA = "synthetic"
 
 
 def breakdown(
-    variant: Annotated[
-        str, typer.Option("--variant", metavar="NAME[+NAME]", help="A variant of paco-prof variants, or several.")
-    ] = "baseline",
+    variant: Annotated[str | None, variant_option("baseline")] = None,
     settings: Settings = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     data: Data = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
@@ -82,6 +90,14 @@ def breakdown(
         Path | None,
         typer.Option(metavar="FILE", help="Write a Chrome/Perfetto trace of one more step (.json or .json.gz)."),
     ] = None,
+    nvtx: Annotated[
+        bool,
+        typer.Option(
+            "--nvtx",
+            help="Take a few more steps with NVTX ranges, for Nsight (NVIDIA GPUs): nsys profile "
+            "--capture-range=cudaProfilerApi --capture-range-end=stop paco-prof breakdown --nvtx.",
+        ),
+    ] = False,
     no_progress: NoProgress = False,
     quiet: Quiet = False,
 ) -> int:
@@ -107,33 +123,32 @@ def breakdown(
         dim=dim,
     )
 
-    placed = {"device": device, "epoch": epoch, "seed": seed, "threads": threads, "workers": workers}
-    base = base_workload(explicit, data=data or DEFAULT_DATA, **placed)
-    planned = planned_variant(base, variant, settings or [], explicit)
+    placed: dict[str, Any] = {"device": device, "epoch": epoch, "seed": seed, "threads": threads, "workers": workers}
+    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
+    base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
+    planned = planned_variant(base, own.variant(variant, "baseline"), settings or [], explicit, own)
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    from paco_prof.cli.progress import BarProgress, SilentProgress
+    from paco_prof.measure.endings import ending
     from paco_prof.measure.session import Plan, measure_breakdown
     from paco_prof.measure.shareable import shareable_command
 
-    plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity)
+    plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity, nvtx)
     command = shareable_command(["paco-prof", *sys.argv[1:]])
-    with SilentProgress() if quiet or no_progress else BarProgress(max_seconds) as progress:
-        outcome = measure_breakdown(job_of(planned), plan, progress, outputs.save_record, command)
+    with own.measuring(max_seconds, silent=quiet or no_progress) as measuring:
+        outcome = measure_breakdown(job_of(planned), plan, measuring.progress, outputs.save_record, command)
+    outcome = replaced(outcome, record=measuring.counted(outcome.record))
     training = outcome.record.training
     if training is None:
         # A run that ended before its first step has no bars to draw.
-        outputs = replace(outputs, plot=None)
+        outputs = replaced(outputs, plot=None)
     if training is not None or outcome.record.inference is not None:
         is_saved = not isinstance(outcome.error, PacoProfError)
+        if own.is_given and is_saved:
+            outputs.save_record(outcome.record)
         outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)
-    if isinstance(outcome.error, KeyboardInterrupt):
-        num_steps = 0 if training is None else len(training.steps)
-        raise InterruptedRunError(f"Interrupted after {num_steps} measured step{'s' if num_steps != 1 else ''}.")
-    if isinstance(outcome.error, PacoProfError):
-        raise outcome.error
-    if outcome.error is not None:
-        detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), "")
-        raise MeasurementError(f"The measured code failed: {detail}.")
+    error = ending(outcome.error, outcome.record.notes, len(training.steps) if training else 0, "measured step")
+    if error is not None:
+        raise error
     return ExitCode.DONE

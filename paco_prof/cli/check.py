@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.options import Markdown, NoProgress, Output, Plot, Quiet, Settings, Timeout
+from paco_prof.cli.options import (
+    Markdown,
+    Model,
+    ModelArgs,
+    NoProgress,
+    Output,
+    Plot,
+    Quiet,
+    Replace,
+    Settings,
+    Step,
+    Timeout,
+)
 from paco_prof.cli.outputs import Outputs, print_text
 from paco_prof.errors import InterruptedRunError, PacoProfError
 
@@ -49,10 +61,10 @@ def check(
         typer.Option(metavar="NAME[+NAME]", help="What is checked. [default: exact]", show_default=False),
     ] = None,
     settings: Settings = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FACTORY", help="A model of your own, from your project.", show_default=False),
-    ] = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     smallest_effect: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +133,9 @@ def check(
             variant=variant,
             settings=tuple(settings or ()),
             model=model,
+            model_args=tuple(model_args or ()),
+            step=step,
+            replace=tuple(replace or ()),
             smallest_effect=smallest_effect,
             launches=launches,
             max_minutes=max_minutes,
@@ -166,7 +181,7 @@ def _tell(outcome: GateOutcome, view: GateView, outputs: Outputs, *, on_screen: 
         print_text(json.dumps(gate_json(record, view), indent=1) + "\n")
     if not any(launch.is_complete for comparison in record.comparisons for launch in comparison.launches):
         # There is nothing to draw.
-        outputs = replace(outputs, plot=None)
+        outputs = replaced(outputs, plot=None)
     is_saved = not isinstance(outcome.error, PacoProfError)
     try:
         outputs.render(record, on_screen=on_screen and not as_json, is_saved=is_saved)

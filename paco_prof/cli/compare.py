@@ -19,6 +19,8 @@ from paco_prof.cli.options import (
     Launches,
     Markdown,
     MaxMinutes,
+    Model,
+    ModelArgs,
     NoFidelity,
     NoProgress,
     NumClasses,
@@ -27,11 +29,13 @@ from paco_prof.cli.options import (
     Parts,
     Plot,
     Quiet,
+    Replace,
     Resume,
     RetrySmaller,
     Seed,
     Sequential,
     Settings,
+    Step,
     Threads,
     Timeout,
     Window,
@@ -40,15 +44,13 @@ from paco_prof.cli.options import (
     chosen,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
     from paco_prof.records import Contestant, Design
 
 __all__ = ["compare"]
-
-# So that one variant is done within five minutes, the first launch's overrun included.
-MINUTES_EACH = 4.5
 
 
 def compare(
@@ -66,6 +68,10 @@ def compare(
     window: Window = None,
     dim: Dim = None,
     settings: Settings = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     data: Data = None,
     workers: Workers = None,
     device: Device = "auto",
@@ -131,6 +137,7 @@ def compare(
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
     """
+    from paco_prof.planning import MINUTES_EACH
     from paco_prof.variants.contestants import Field, compared
 
     names = variants or []
@@ -158,6 +165,7 @@ def compare(
         fidelity=not no_fidelity,
         data=data,
         workers=workers,
+        own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
     )
 
     of_accuracy = AccuracyChoices(seeds, epochs, margin, target, twins=not no_twin)

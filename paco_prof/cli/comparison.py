@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload
-from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
+from paco_prof.errors import ExitCode, PacoProfError, UsageError
 
 if TYPE_CHECKING:
     from paco_prof.measure.referee import ComparisonOutcome
@@ -36,6 +37,7 @@ class Choices:
         launches, pairs, timeout, sequential, retry_smaller, fidelity: see `ComparisonPlan`.
         max_minutes: for everything.
         data, workers: see `Workload`.
+        own_model: what the options say about a model of the user's own.
     """
 
     explicit: dict[str, Any] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Choices:
     fidelity: bool = True
     data: str | None = None
     workers: int | None = None
+    own_model: OwnModel = field(default_factory=OwnModel)
 
     def given(self) -> dict[str, str]:
         """What is not as it is by default, and the option that made it so."""
@@ -64,6 +67,7 @@ class Choices:
             "explicit": OPTIONS.get(first, f"--{first.replace('_', '-')}"),
             "overrides": "--set",
             "fidelity": "--no-fidelity",
+            "own_model": "--model",
         }
         return {name: special.get(name, option) for name, option in options.items()}
 
@@ -80,9 +84,10 @@ class Choices:
 
         overrides = parse_overrides(self.overrides)
         placed = {name: getattr(self, name) for name in ("device", "epoch", "seed", "threads", "workers")}
-        base = with_settings(base_workload(self.explicit, data=self.data or DEFAULT_DATA, **placed), overrides)
+        data = self.data or DEFAULT_DATA
+        base = with_settings(base_workload(self.explicit, data=data, own_model=self.own_model, **placed), overrides)
         explicit = (*self.explicit, *(canonical(name) for name in overrides))
-        return Field(base, own_variants(Path.cwd()), explicit)
+        return Field(base, (*own_variants(Path.cwd()), *self.own_model.variants()), explicit)
 
 
 def compare_or_resume(
@@ -108,16 +113,21 @@ def compare_or_resume(
         outputs = replace(outputs, record=outputs.record or resume)
         inputs = (resume,) if outputs.record != resume else ()
     outputs.check(inputs)
+
+    from paco_prof.measure.endings import comparison_ending, refusal
+
     record = _new(choices, contestants, minutes_each) if resume is None else _resumed(choices, resume, names_given)
-    outcome = _measured(record, outputs, silent=quiet or no_progress)
-    if outcome.error is None:
-        _refuse_what_nobody_can_do(outcome)
+    outcome = _measured(record, outputs, choices.own_model.folders(), silent=quiet or no_progress)
+    if outcome.error is None and (refused := refusal(outcome.record)) is not None:
+        raise refused
     if not any(launch.is_complete for launch in outcome.record.launches):
         # There is nothing to draw.
         outputs = replace(outputs, plot=None)
     is_saved = not isinstance(outcome.error, PacoProfError)
     outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)
-    return _exit_code(outcome)
+    if (error := comparison_ending(outcome)) is not None:
+        raise error
+    return ExitCode.DONE
 
 
 def _new(
@@ -163,41 +173,12 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
     )
 
 
-def _measured(record: ComparisonRecord, outputs: Outputs, *, silent: bool) -> ComparisonOutcome:
+def _measured(
+    record: ComparisonRecord, outputs: Outputs, folders: Sequence[Path], *, silent: bool
+) -> ComparisonOutcome:
     from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.referee import Referee
     from paco_prof.measure.worker_process import ProcessLauncher
 
     with SilentProgress() if silent else BarProgress(record.plan.max_seconds or 0.0) as progress:
-        return Referee(record, ProcessLauncher(), progress, outputs.save_record).run()
-
-
-def _refuse_what_nobody_can_do(outcome: ComparisonOutcome) -> None:
-    """Where nothing was measured because nothing of it can be, the input was bad."""
-    record = outcome.record
-    if record.launches or not record.failures or any(f.kind != "not applicable" for f in record.failures):
-        return
-    failure = record.failures[0]
-    raise UsageError(failure.detail, failure.hint)
-
-
-def _exit_code(outcome: ComparisonOutcome) -> int:
-    record = outcome.record
-    if isinstance(outcome.error, KeyboardInterrupt):
-        number = len(record.launches)
-        raise InterruptedRunError(f"Interrupted after {number} launch{'es' if number != 1 else ''}.")
-    if isinstance(outcome.error, PacoProfError):
-        raise outcome.error
-    failed = [failure for failure in record.failures if failure.kind != "not applicable"]
-    lost = [
-        failure for failure in failed if failure.kind != "out of memory" or not _was_retried(record, failure.contestant)
-    ]
-    if lost:
-        name = record.contestants[0 if lost[-1].of_baseline else lost[-1].contestant].name
-        others = f" ({len(lost)} failures in all)" if len(lost) > 1 else ""
-        raise MeasurementError(f"{name}: {lost[-1].kind}: {lost[-1].detail.rstrip('.')}{others}.")
-    return ExitCode.DONE
-
-
-def _was_retried(record: ComparisonRecord, place: int) -> bool:
-    return any(launch.halvings for launch in record.launches_of(place))
+        return Referee(record, ProcessLauncher(python_path=folders), progress, outputs.save_record).run()

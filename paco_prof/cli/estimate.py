@@ -9,7 +9,6 @@ import typer
 
 from paco_prof.cli.estimating import (
     Measurement,
-    Size,
     estimate_from_records,
     measure_estimate,
     raise_what_ended_it,
@@ -22,20 +21,25 @@ from paco_prof.cli.options import (
     Dim,
     ImageSize,
     Markdown,
+    Model,
+    ModelArgs,
     NoProgress,
     NumClasses,
     Output,
     Parts,
     Plot,
     Quiet,
+    Replace,
     Seed,
     Settings,
+    Step,
     Threads,
     Window,
     Workers,
     chosen,
 )
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.errors import ExitCode, PacoProfError, UsageError
 
 __all__ = ["estimate"]
@@ -60,8 +64,8 @@ def estimate(
         typer.Option(
             "--variant",
             metavar="NAME",
-            help="May be repeated; the first is what others are held against. [default: baseline and exact; "
-            "with --from all that the records hold]",
+            help="May be repeated; the first is what others are held against. [default: baseline and exact; of --model "
+            "baseline and drop-in; with --from all that the records hold]",
             show_default=False,
         ),
     ] = None,
@@ -97,6 +101,10 @@ def estimate(
     window: Window = None,
     dim: Dim = None,
     settings: Settings = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     device: Device = "auto",
     seed: Seed = 0,
     threads: Threads = None,
@@ -118,7 +126,10 @@ def estimate(
     inputs = tuple(records or ())
     outputs = Outputs(output, markdown, plot)
     outputs.check(inputs)
-    size = Size(
+
+    from paco_prof.analysis.estimates import RunSize
+
+    size = RunSize(
         epochs=epochs,
         batches_per_epoch=batches_per_epoch,
         dataset_size=dataset_size,
@@ -138,7 +149,9 @@ def estimate(
         window=window,
         dim=dim,
     )
-    options = Measurement(explicit, tuple(settings or ()), device, seed, threads, steps, max_seconds, data, workers)
+    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
+    overrides = tuple(settings or ())
+    options = Measurement(explicit, overrides, device, seed, threads, steps, max_seconds, data, workers, own)
     if inputs:
         if options.given():
             raise UsageError(

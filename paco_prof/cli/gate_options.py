@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paco_prof.errors import UsageError
+
 if TYPE_CHECKING:
     from paco_prof.gate.budgets import Budget
     from paco_prof.gate.table import CheckTable
@@ -20,8 +22,8 @@ class GateChoices:
 
     Attributes:
         budgets: sentences, beside those of the configuration, and in the place of one that is about the same.
-        against, baseline, variant, model, smallest_effect, launches, max_minutes, timeout, threads, device, seed: see
-            `CheckTable`.
+        against, baseline, variant, model, model_args, step, replace, smallest_effect, launches, max_minutes, timeout,
+            threads, device, seed: see `CheckTable`.
         only: of the three kinds of questions, the one that is asked.
         settings: those that `--set` changes.
     """
@@ -33,6 +35,9 @@ class GateChoices:
     variant: str | None = None
     settings: Sequence[str] = ()
     model: str | None = None
+    model_args: Sequence[str] = ()
+    step: str | None = None
+    replace: Sequence[str] = ()
     smallest_effect: str | None = None
     launches: int | None = None
     max_minutes: float | None = None
@@ -49,19 +54,30 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         UsageError: what the file or an option says cannot be.
     """
     from paco_prof.gate.budgets import parse_effect
-    from paco_prof.gate.table import Against, Baseline, check_table, default_variant, parse_model
+    from paco_prof.gate.table import Against, Baseline, check_table, default_variant, with_model
+    from paco_prof.user_code import parse_arguments, parse_replacements
 
     table = check_table(folder)
     effect = None if choices.smallest_effect is None else parse_effect(choices.smallest_effect)
     changes: dict[str, Any] = {
         name: getattr(choices, name)
-        for name in ("variant", "model", "launches", "max_minutes", "timeout", "threads", "device", "seed")
+        for name in ("variant", "launches", "max_minutes", "timeout", "threads", "device", "seed")
         if getattr(choices, name) is not None
     }
-    if choices.model is not None:
-        parse_model(choices.model)
-        if choices.variant is None:
-            changes["variant"] = default_variant(choices.model)
+    table = with_model(table, choices.model, choices.step, folder)
+    if choices.model_args:
+        changes["model_args"] = {**table.model_args, **parse_arguments(choices.model_args)}
+    if choices.replace:
+        changes["replace"] = {**table.replace, **parse_replacements(choices.replace, folder)[0]}
+    for option, entry in (
+        ("--model-arg", choices.model_args),
+        ("--step", choices.step),
+        ("--replace", choices.replace),
+    ):
+        if entry and table.model is None:
+            raise UsageError(f"{option} goes with --model.", "Name your model, or leave the option away.")
+    if choices.variant is None and (choices.model is not None or choices.replace):
+        changes["variant"] = default_variant(table.model, changes.get("replace", table.replace))
     if choices.budgets:
         changes["budgets"] = _budgets(table.budgets, choices.budgets, changes.get("variant", table.variant))
     if choices.settings:

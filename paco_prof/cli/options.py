@@ -18,6 +18,8 @@ __all__ = [
     "Launches",
     "Markdown",
     "MaxMinutes",
+    "Model",
+    "ModelArgs",
     "NoFidelity",
     "NoProgress",
     "NumClasses",
@@ -26,17 +28,20 @@ __all__ = [
     "Parts",
     "Plot",
     "Quiet",
+    "Replace",
     "Resume",
     "RetrySmaller",
     "Seed",
     "Sequential",
     "Settings",
+    "Step",
     "Threads",
     "Timeout",
     "Window",
     "Workers",
     "auto_or_count",
     "chosen",
+    "variant_option",
 ]
 
 
@@ -55,6 +60,43 @@ Window = Annotated[int | None, _model_option(5, "Odd side of a part's window.", 
 Dim = Annotated[int | None, _model_option(64, "Dimension that parts are reduced to.", "-d", "--dim")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change any setting; may be repeated.")
+]
+
+
+def variant_option(default: str) -> Any:
+    """The variant of one measurement; which it is where nobody says depends on the model."""
+    text = f"A variant of paco-prof variants, or several. [default: {default}; of --model baseline, or drop-in with "
+    return typer.Option("--variant", metavar="NAME[+NAME]", help=f"{text}--replace]", show_default=False)
+
+
+# A model of the user's own in the place of PaCo-2.
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FACTORY", help="A model of your own; path/to/FILE.py:FACTORY as well.", show_default=False
+    ),
+]
+ModelArgs = Annotated[
+    list[str] | None,
+    typer.Option("--model-arg", metavar="NAME=VALUE", help="What its factory is called with; may be repeated."),
+]
+Step = Annotated[
+    str | None,
+    typer.Option(
+        "--step",
+        metavar="MODULE:FUNCTION",
+        help="function(model, x1, x2, targets) that computes a step's losses. [default: the model itself]",
+        show_default=False,
+    ),
+]
+Replace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace",
+        metavar="COMPONENT=MODULE:FACTORY",
+        help="What the variant drop-in puts in a component's place: criterion, matcher, sampler, pool, or a dotted "
+        "path; may be repeated. [default: criterion=paco_prof:OptimizedPaCoLoss]",
+    ),
 ]
 
 # Where and how it runs.

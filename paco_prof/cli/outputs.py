@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from paco_prof.render.document import Document
     from paco_prof.store import Record
 
-__all__ = ["PLOT_SUFFIXES", "Outputs", "print_document", "print_text"]
-
-PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+__all__ = ["Outputs", "print_document", "print_text"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Outputs:
         Raises:
             UsageError: one cannot, or two are the same file, or one is an input, or the picture's format is unknown.
         """
+        from paco_prof.render.reports import check_picture
         from paco_prof.store import check_writable
 
         paths = self._paths()
@@ -47,8 +46,8 @@ class Outputs:
                 raise UsageError(f"{path} would be written over, and it is read.", "Name another file.")
         if len({path.resolve() for path in paths}) < len(paths):
             raise UsageError("Two outputs name the same file.", "Give each its own.")
-        if self.plot is not None and self.plot.suffix.lower() not in PLOT_SUFFIXES:
-            raise UsageError(f"{self.plot} is not a picture that can be drawn.", "Use .png, .svg or .pdf.")
+        if self.plot is not None:
+            check_picture(self.plot)
 
     def save_record(self, record: Record) -> None:
         """Write the record, if one was asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,18 +15,24 @@ from paco_prof.cli.options import (
     Device,
     Dim,
     ImageSize,
+    Model,
+    ModelArgs,
     NoFidelity,
     NoProgress,
     NumClasses,
     Parts,
     Quiet,
+    Replace,
     Seed,
     Settings,
+    Step,
     Threads,
     Window,
     Workers,
     chosen,
+    variant_option,
 )
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.cli.run_folder import RunFolder
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
@@ -44,10 +50,12 @@ DEFAULT_EPOCHS = 5
 
 
 def train(
-    variant: Annotated[
-        str, typer.Option("--variant", metavar="NAME[+NAME]", help="A variant of paco-prof variants, or several.")
-    ] = "exact",
+    variant: Annotated[str | None, variant_option("exact")] = None,
     settings: Settings = None,
+    model: Model = None,
+    model_args: ModelArgs = None,
+    step: Step = None,
+    replace: Replace = None,
     data: Data = None,
     epochs: Annotated[
         int | None,
@@ -103,32 +111,47 @@ def train(
         dim=dim,
     )
 
-    placed = {"device": device, "seed": seed, "threads": threads, "workers": workers, "drop_last": drop_last}
-    base = base_workload(explicit, data=data or DEFAULT_DATA, **placed)
+    placed: dict[str, Any] = {
+        "device": device,
+        "seed": seed,
+        "threads": threads,
+        "workers": workers,
+        "drop_last": drop_last,
+    }
+    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
+    base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
     refuse_synthetic(base)
-    planned = planned_variant(base, variant, settings or [], explicit)
+    planned = planned_variant(base, own.variant(variant, "exact"), settings or [], explicit, own)
     from paco_prof.records import RunPlan
     from paco_prof.training.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(folder.checkpoint) if resume else None
     planned_epochs = DEFAULT_EPOCHS if checkpoint is None else checkpoint.record.plan.epochs
     plan = RunPlan(epochs=epochs or planned_epochs, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
-    outcome = _trained(planned, plan, folder, checkpoint, fidelity=not no_fidelity, silent=quiet or no_progress)
+    silent = quiet or no_progress
+    outcome = _trained(planned, plan, folder, checkpoint, own, fidelity=not no_fidelity, silent=silent)
     folder.finish(outcome.record, on_screen=not quiet)
     return _exit_code(outcome)
 
 
 def _trained(
-    planned: Planned, plan: RunPlan, folder: RunFolder, checkpoint: Checkpoint | None, *, fidelity: bool, silent: bool
+    planned: Planned,
+    plan: RunPlan,
+    folder: RunFolder,
+    checkpoint: Checkpoint | None,
+    own: OwnModel,
+    *,
+    fidelity: bool,
+    silent: bool,
 ) -> RunOutcome:
-    from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.measure.building import build
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
     from paco_prof.training.run import TrainingRun
     from paco_prof.training.trainer import Trainer
 
-    with SilentProgress() if silent else BarProgress(0.0) as progress:
+    with own.measuring(0.0, silent=silent) as measuring:
+        progress = measuring.progress
         progress.begin("building the model")
         trainer = Trainer(build(job_of(planned)))
         folder.create()

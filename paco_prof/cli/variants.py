@@ -16,17 +16,18 @@ __all__ = ["variants"]
 def variants(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List the variants: presets, single toggles, and your own from paco-prof.toml or [tool.paco-prof].
+    """List the variants: presets, single toggles, drop-ins, and your own from paco-prof.toml or [tool.paco-prof].
 
     Each has a kind (exact, approximate, different), a reason, and what the analysis expects of it. Use them with
     --variant NAME, several as NAME+NAME, and change any setting with --set NAME=VALUE.
     """
     from paco_prof.render.variants_report import variants_data, variants_document
-    from paco_prof.variants.catalogue import CATALOGUE, PRESETS, TOGGLES
+    from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, PRESETS, TOGGLES
     from paco_prof.variants.user_file import own_variants
 
     own = own_variants(Path.cwd())
     if as_json:
         print_text(json.dumps(variants_data((*CATALOGUE, *own)), indent=1) + "\n")
     else:
-        print_document(variants_document(PRESETS, TOGGLES, own))
+        drop_ins = {"For a model of your own (--model)": (DROP_IN, *DROP_INS)}
+        print_document(variants_document({"Presets": PRESETS, "Toggles": TOGGLES, **drop_ins, "Yours": own}))

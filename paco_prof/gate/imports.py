@@ -17,6 +17,7 @@ from pathlib import Path
 from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.gate.trees import Tree
 from paco_prof.measure.shareable import scrub
+from paco_prof.measure.user.place import INSTALLED
 from paco_prof.measure.worker_process import with_python_path
 
 __all__ = ["OWN_MODULE", "check_imports"]
@@ -24,8 +25,6 @@ __all__ = ["OWN_MODULE", "check_imports"]
 # What brings in all that a step of PaCo-2 itself runs.
 OWN_MODULE = "paco_prof.measure.subject"
 SECONDS = 300.0
-# Folders of what pip installs.
-INSTALLED = frozenset({"site-packages", "dist-packages"})
 # Imports a module, and tells the files of all that came with it; or how it failed, and where.
 _PROBE = """
 import importlib, json, sys, traceback

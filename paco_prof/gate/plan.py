@@ -25,6 +25,7 @@ from paco_prof.records import (
 from paco_prof.settings import Workload, changed_settings, with_settings
 from paco_prof.stats.bounds import LEAST_LAUNCHES
 from paco_prof.store import read_kind
+from paco_prof.variants.catalogue import drop_in
 from paco_prof.variants.contestants import Field
 from paco_prof.variants.user_file import own_variants
 
@@ -36,24 +37,6 @@ FIRST_LOOK = 8
 YARDSTICK_MODEL = "paco_prof.paco2.plain:PlainTwoView"
 # Of a model of the user's own nobody knows the backbone.
 YARDSTICK_BACKBONE = "resnet18"
-# What can be set of a step whatever its model is.
-OF_ANY_STEP = frozenset(
-    {
-        "backbone",
-        "batch_size",
-        "channels_last",
-        "clip_norm",
-        "cudnn_benchmark",
-        "epoch",
-        "fused_optimizer",
-        "image_size",
-        "learning_rate",
-        "num_classes",
-        "precision",
-        "schedule",
-        "tf32",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,6 @@ def plan_gate(table: CheckTable, folder: Path, *, inconclusive_ok: bool = False)
     plan = _plan(table, inconclusive_ok)
     if checks:
         contestants = [subject, *(_partner(name, subject, field, table) for name in partners)]
-        _refuse_settings_of_paco2(contestants, table)
         for check in checks:
             _refuse_what_says_nothing(check, contestants)
         needs_fidelity = any(check.quantity == "fidelity" for check in checks)
@@ -126,7 +108,6 @@ def plan_gate(table: CheckTable, folder: Path, *, inconclusive_ok: bool = False)
                 smallest_effect=table.against.smallest_effect,
             )
         )
-        _refuse_settings_of_paco2([subject], table)
     if not checks:
         raise UsageError(
             "There is nothing to check.",
@@ -167,7 +148,6 @@ def baseline_comparison(table: CheckTable, folder: Path, command: Sequence[str] 
     field = _field(table, folder)
     subject = field.contestant([] if table.variant == "baseline" else [table.variant], table.variant)
     contestants = [subject, _partner(YARDSTICK, subject, field, table)]
-    _refuse_settings_of_paco2(contestants, table)
     plan = _comparison_plan(_plan(table, False), table, 1, fidelity=False)
     return new_comparison(contestants, plan, command=command)
 
@@ -178,11 +158,15 @@ def _field(table: CheckTable, folder: Path) -> Field:
     base = Workload(
         model=table.model,
         model_args=tuple(table.model_args.items()),
+        step=table.step,
+        stages=table.stages,
         device=table.device,
         seed=table.seed,
         threads=threads,
     )
-    return Field(with_settings(base, table.set), own_variants(table.root or folder), tuple(table.set))
+    own = own_variants(table.root or folder)
+    named = (drop_in(table.replace),) if table.replace else ()
+    return Field(with_settings(base, table.set), (*own, *named), tuple(table.set))
 
 
 def _plan(table: CheckTable, inconclusive_ok: bool) -> CheckPlan:
@@ -213,13 +197,11 @@ def _budget_check(budget: Budget, table: CheckTable) -> Check:
         other = YARDSTICK
         if subject != table.variant:
             raise UsageError(f"{budget.text!r}: a tax is of the gate's own variant, which is {table.variant}.")
-    if table.model is not None and budget.quantity in ("fidelity", "paco tax"):
-        missing = "float64 reference" if budget.quantity == "fidelity" else "plain step on its backbone"
-        if budget.quantity == "fidelity" or "backbone" not in table.set:
-            raise UsageError(
-                f"{budget.text!r}: of a model of your own there is no {missing}.",
-                "" if budget.quantity == "fidelity" else "Name its timm backbone: set = { backbone = ... }.",
-            )
+    if table.model is not None and budget.quantity == "paco tax" and "backbone" not in table.set:
+        raise UsageError(
+            f"{budget.text!r}: of a model of your own there is no plain step on its backbone.",
+            "Name its timm backbone: set = { backbone = ... }.",
+        )
     return Check(
         name=budget.text,
         kind="budget",
@@ -270,7 +252,7 @@ def _record_check(table: CheckTable, subject: Contestant) -> Check:
     )
 
 
-_MODEL = ("model", "model_args", "seed")
+_MODEL = ("model", "model_args", "step", "stages", "seed")
 
 
 def _partners(checks: Iterable[Check], own: str) -> list[str]:
@@ -288,6 +270,9 @@ def _partner(name: str, subject: Contestant, field: Field, table: CheckTable) ->
     plain = {
         "model": YARDSTICK_MODEL,
         "model_args": (("backbone_name", backbone), ("num_classes", classes), ("image_size", size)),
+        "step": None,
+        "stages": (),
+        "replace": (),
         "forms": REFERENCE,
         "compile": False,
     }
@@ -298,21 +283,3 @@ def _partner(name: str, subject: Contestant, field: Field, table: CheckTable) ->
         variant=VariantUsed(name=YARDSTICK, kind="different"),
         optional=subject.optional,
     )
-
-
-def _refuse_settings_of_paco2(contestants: Iterable[Contestant], table: CheckTable) -> None:
-    """A model of the user's own has settings of its own, and would ignore ours in silence.
-
-    Raises:
-        UsageError: a variant, or the configuration, sets what only PaCo-2 itself knows.
-    """
-    if table.model is None:
-        return
-    for contestant in contestants:
-        changed = changed_settings(contestant.workload, Workload()).keys() - OF_ANY_STEP
-        if contestant.name != YARDSTICK and changed:
-            raise UsageError(
-                f"{contestant.name}: {sorted(changed)[0]} is a setting of PaCo-2 here, and {table.model} knows nothing "
-                "of it.",
-                "Say variant = 'baseline', and give your factory model_args.",
-            )

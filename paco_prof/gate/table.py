@@ -10,7 +10,7 @@ import keyword
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
@@ -18,12 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paco_prof.errors import UsageError
 from paco_prof.gate.budgets import Budget, asked_twice, parse_budget, parse_effect
-from paco_prof.settings import Workload, canonical, with_settings
+from paco_prof.settings import Argument, Workload, canonical, with_settings
+from paco_prof.user_code import parse_name, parse_stages
 from paco_prof.user_file import UserFile
 
-__all__ = ["Against", "Baseline", "CheckTable", "check_table", "default_variant", "parse_model"]
-
-Argument = bool | int | float | str
+__all__ = ["Against", "Baseline", "CheckTable", "check_table", "default_variant", "with_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,9 @@ class CheckTable:
         set: settings of the baseline that all variants are variants of, by their own names.
         model: `module:factory` of the user's own model; None for PaCo-2 itself.
         model_args: what the factory is called with.
+        step: `module:function` that computes a step's losses; None calls the model.
+        stages: dotted paths of the user's code, and the stages that they are.
+        replace: components of the model, and what the variant `drop-in` puts in their place.
         python_path: folders to import that model from, as written, relative to the file in whichever revision's tree;
             None where it is not said (see `folders`).
         prepare: shell command that makes another revision's tree ready to be measured; empty for none.
@@ -82,6 +84,9 @@ class CheckTable:
     set: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     model_args: Mapping[str, Argument] = field(default_factory=dict)
+    step: str | None = None
+    stages: tuple[tuple[str, str], ...] = ()
+    replace: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] | None = None
     prepare: str = ""
     budgets: tuple[Budget, ...] = ()
@@ -110,22 +115,51 @@ class CheckTable:
         return (".", "src") if self.python_path is None else self.python_path
 
 
-def default_variant(model: str | None) -> str:
-    """What is checked where nobody says: PaCo-2 in its exact forms, a model of the user's own as it is."""
-    return "exact" if model is None else "baseline"
+def default_variant(model: str | None, replacements: Mapping[str, str]) -> str:
+    """What is checked where nobody says: PaCo-2 in its exact forms; a model of the user's own as it is, or with the
+    drop-ins that are named.
+    """
+    if model is None:
+        return "exact"
+    return "drop-in" if replacements else "baseline"
 
 
-def parse_model(text: str) -> str:
-    """`module:factory`, as it was written.
+def with_model(table: CheckTable, model: str | None, step: str | None, folder: Path) -> CheckTable:
+    """The configuration with another model or another way to call it; the folder of a file that is named is looked in
+    first.
+
+    Args:
+        model: `module:factory` or `path/to/file.py:factory`; None leaves it as it is.
+        step: likewise of a function.
+        folder: that the paths are relative to.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: one of them cannot be.
     """
-    parts = text.split(":")
-    names = [name for part in parts for name in part.split(".")]
-    if len(parts) != 2 or not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
-        raise UsageError(f"{text!r} is not of the form module:factory.", "For example 'my_package.models:build'.")
-    return text
+    changes: dict[str, Any] = {}
+    folders: list[str] = []
+    for name, text, kind in (("model", model, "factory"), ("step", step, "function")):
+        if text is None:
+            continue
+        named = parse_name(text, folder=folder, kind=kind)
+        changes[name] = named.name
+        if named.folder is not None:
+            folders.append(_within(named.folder, (table.root or folder), text))
+    if folders:
+        changes["python_path"] = tuple(dict.fromkeys((*folders, *table.folders)))
+    return replace(table, **changes)
+
+
+def _within(folder: Path, root: Path, text: str) -> str:
+    """A folder relative to the project's, in which another revision's tree has it as well.
+
+    Raises:
+        UsageError: it lies elsewhere.
+    """
+    resolved, root = folder.resolve(), root.resolve()
+    if not resolved.is_relative_to(root):
+        raise UsageError(f"{text!r} is the same file whichever revision is measured.", "Name one of this project.")
+    return str(PurePath(resolved.relative_to(root)))
 
 
 def check_table(folder: Path) -> CheckTable:
@@ -150,6 +184,8 @@ class _Entries(BaseModel):
     set: dict[str, Any] = {}
     model: str | None = None
     model_args: dict[str, Any] = {}
+    step: str | None = None
+    replace: dict[str, str] = {}
     python_path: list[str] | None = None
     prepare: str = ""
     budgets: list[Any] = []
@@ -178,12 +214,13 @@ class _Reader:
             first = error.errors()[0]
             self._refuse([str(part) for part in first["loc"]], UsageError(f"{first['msg']}."))
         smallest = self._effect(entries.smallest_effect, ["smallest_effect"])
-        variant = entries.variant or default_variant(entries.model)
-        return CheckTable(
+        variant = entries.variant or default_variant(entries.model, entries.replace)
+        read = CheckTable(
             variant=variant,
             set=self._settings(entries.set),
-            model=self._model(entries.model),
             model_args=self._arguments(entries.model_args),
+            stages=parse_stages(self.file),
+            replace=self._replacements(entries.replace),
             python_path=self._python_path(entries.python_path),
             prepare=entries.prepare,
             budgets=self._budgets(entries.budgets, variant),
@@ -199,6 +236,13 @@ class _Reader:
             root=self.file.root,
             file=self.file.name,
         )
+        for name in ("model", "step"):
+            try:
+                written = {"model": None, "step": None, name: getattr(entries, name)}
+                read = with_model(read, written["model"], written["step"], self.file.root)
+            except UsageError as error:
+                self._refuse([name], error)
+        return read
 
     def _settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         written: dict[str, str] = {}
@@ -219,18 +263,20 @@ class _Reader:
             self._refuse(["set", *named[:1]], error)
         return values
 
-    def _model(self, model: str | None) -> str | None:
-        try:
-            return None if model is None else parse_model(model)
-        except UsageError as error:
-            self._refuse(["model"], error)
+    def _replacements(self, replacements: dict[str, str]) -> dict[str, str]:
+        for component, factory in replacements.items():
+            try:
+                if parse_name(factory, folder=self.file.root).folder is not None:
+                    raise UsageError(f"{factory!r} is a file.", "Name a module, and python_path where it is.")
+            except UsageError as error:
+                self._refuse(["replace", component], error)
+        return replacements
 
     def _arguments(self, arguments: dict[str, Any]) -> dict[str, Argument]:
         for name, value in arguments.items():
             # A record is JSON, which has neither infinity nor NaN.
-            if not isinstance(value, bool | int | float | str) or (
-                isinstance(value, float) and not math.isfinite(value)
-            ):
+            is_plain = isinstance(value, bool | int | float | str)
+            if not is_plain or (isinstance(value, float) and not math.isfinite(value)):
                 what = "it is none of true, false, a number and text."
                 self._refuse(["model_args", name], UsageError(what, "What else a model needs its factory can make."))
             if not name.isidentifier() or keyword.iskeyword(name):

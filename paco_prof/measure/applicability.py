@@ -86,7 +86,8 @@ def _parts_dtype(workload: Workload, device: torch.device) -> Reason:
 
 
 def _channels_last(workload: Workload, device: torch.device) -> Reason:
-    if not workload.channels_last or workload.image_size is None:
+    if not workload.channels_last or workload.image_size is None or workload.model is not None:
+        # Of a model of the user's own nobody knows what its backbone hands on.
         return None
     size = workload.image_size
     with torch.device("meta"), torch.inference_mode():

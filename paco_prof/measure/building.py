@@ -14,6 +14,7 @@ from paco_prof.measure.clock import Clock, clock_for
 from paco_prof.measure.device import resolve_device
 from paco_prof.measure.job import Job
 from paco_prof.measure.shareable import last_line
+from paco_prof.measure.user.step import Given, UserParts, build_user_step
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.settings import Workload
 
@@ -29,19 +30,25 @@ class Built:
         job: what it was built from, as the device can do it, with what only building it tells.
         clock: the device's.
         data: the images; None where they are synthetic.
+        user: what was found in a model of the user's own; None for PaCo-2 itself.
     """
 
     step: TrainingStep
     job: Job
     clock: Clock
     data: ImageData | None = None
+    user: UserParts | None = None
 
 
-def build(job: Job) -> Built:
+def build(job: Job, given: Given | None = None) -> Built:
     """Build a job on its device.
+
+    Args:
+        given: the user's model, or their batch, where somebody has it at hand.
 
     Raises:
         UsageError: it cannot be built, or the device cannot do it.
+        MeasurementError: a model of the user's own raises.
     """
     device = resolve_device(job.workload.device)
     if job.workload.threads is not None:
@@ -55,15 +62,21 @@ def build(job: Job) -> Built:
     job = job.on(device)
     workload = job.workload
     _set_backends(workload)
+    user: UserParts | None = None
     try:
-        step, built = build_step(workload, device, data)
+        if workload.model is None:
+            step, built = build_step(workload, device, data, None if given is None else given.batch)
+        else:
+            step, built, user = build_user_step(workload, device, data, given)
     except (RuntimeError, MemoryError) as error:
         raise UsageError(
             f"The model and a batch of {workload.batch_size} x 2 views of {workload.image_size} px cannot be built: "
             f"{last_line(error)}.",
-            "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes.",
+            "Something smaller may fit: --batch-size, --image-size, --backbone, -d, --num-classes."
+            if workload.model is None
+            else "Something smaller may fit: --batch-size, --image-size.",
         ) from error
-    return Built(step, replace(job, workload=built), clock_for(device), data)
+    return Built(step, replace(job, workload=built), clock_for(device), data, user)
 
 
 def _for_classes_of(data: ImageData, workload: Workload) -> Workload:

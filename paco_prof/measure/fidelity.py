@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from paco_prof.data.batch import Batch
 from paco_prof.forms import REFERENCE
+from paco_prof.measure.losses import scalars
 from paco_prof.measure.workload import TrainingStep, build_model
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import Fidelity
 from paco_prof.settings import Workload
 
-__all__ = ["MAX_LOOPED_DISTANCES", "copy_of_state", "measure_fidelity"]
+__all__ = [
+    "MAX_LOOPED_DISTANCES",
+    "copy_of_state",
+    "gradient_of",
+    "losses_and_gradient",
+    "measure_fidelity",
+    "relative_distance",
+]
 
 # Distances that the reference loop may take; a float64 forward and backward pass over so many takes a few seconds.
 MAX_LOOPED_DISTANCES = 20_000
@@ -43,17 +52,37 @@ def measure_fidelity(step: TrainingStep, workload: Workload, base: Workload) -> 
     reference = _reference(base if comparable else workload, workload)
     losses, gradient = _of_step(step)
     expected, expected_gradient = _of_reference(reference, step)
-    difference, norm = (gradient - expected_gradient).norm().item(), expected_gradient.norm().item()
-    cosine = torch.nn.functional.cosine_similarity(gradient, expected_gradient, dim=0).item()
     return Fidelity(
         against="baseline" if comparable else "own settings",
         oracle="loop" if reference.forms.contrast == "loop" else "exact twin",
         losses=losses,
         reference_losses=expected,
-        gradient_norm=norm,
-        gradient_error=difference / norm if norm > 0 else difference,
-        gradient_cosine=cosine,
+        gradient_norm=expected_gradient.norm().item(),
+        gradient_error=relative_distance(gradient, expected_gradient),
+        gradient_cosine=torch.nn.functional.cosine_similarity(gradient, expected_gradient, dim=0).item(),
     )
+
+
+def relative_distance(gradient: Tensor, expected: Tensor) -> float:
+    """Norm of the difference over the norm of what was expected; the plain norm where that is zero."""
+    difference, norm = (gradient - expected).norm().item(), expected.norm().item()
+    return difference / norm if norm > 0 else difference
+
+
+def losses_and_gradient(
+    model: nn.Module, compute: Callable[[], Mapping[str, Any]], scale: float = 1.0
+) -> tuple[dict[str, float], Tensor]:
+    """The losses of one forward pass, and the gradient of all parameters that its `total` has.
+
+    Args:
+        model: without gradients before; with them afterwards.
+        compute: the forward pass.
+        scale: that the total is multiplied with before it is differentiated, and the gradient divided by.
+    """
+    result = compute()
+    (result["total"] * scale).backward()
+    losses = {name: value.item() for name, value in scalars(result).items()}
+    return losses, gradient_of(model) / scale
 
 
 def _same_model(workload: Workload, base: Workload) -> bool:
@@ -78,7 +107,9 @@ def _reference(objective: Workload, workload: Workload) -> Workload:
 
 def copy_of_state(model: nn.Module) -> dict[str, Tensor]:
     """Weights and buffers as they are now, for `load_state_dict`, in the host's memory: in no peak of a device's."""
-    return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
+    # A model of the user's own may keep what is no tensor among its state.
+    state = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
 
 
 @contextmanager
@@ -106,10 +137,7 @@ def _of_step(step: TrainingStep) -> tuple[dict[str, float], Tensor]:
     scales = (2.0**16, 2.0**8, 1.0) if step.dtype == torch.float16 else (1.0,)
     for scale in scales:
         with _unchanged(step.model):
-            with step.autocast():
-                result = step.model(x1, x2, targets)
-            (result["total"] * scale).backward()
-            losses, gradient = _scalars(result), _gradient(step.model) / scale
+            losses, gradient = losses_and_gradient(step.model, lambda: step.compute(x1, x2, targets), scale)
         # As a gradient scaler does: a smaller scale where a gradient has overflowed.
         if bool(torch.isfinite(gradient).all()):
             break
@@ -125,23 +153,18 @@ def _of_reference(reference: Workload, step: TrainingStep) -> tuple[dict[str, fl
     model.load_state_dict(step.model.state_dict())
     model.double().train()
     x1, x2, targets = _inputs(step.batch, device)
-    result = model(x1.double(), x2.double(), targets)
-    result["total"].backward()
-    return _scalars(result), _gradient(model)
+    return losses_and_gradient(model, lambda: model(x1.double(), x2.double(), targets))
 
 
 def _inputs(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return batch.x1.to(device), batch.x2.to(device), batch.targets.to(device)
 
 
-def _scalars(result: dict[str, Tensor]) -> dict[str, float]:
-    return {name: value.item() for name, value in result.items() if value.dim() == 0}
-
-
-def _gradient(model: nn.Module) -> Tensor:
-    """The gradient of all parameters as one float64 vector on the CPU, in the order of their names."""
+def gradient_of(model: nn.Module, names: Collection[str] | None = None) -> Tensor:
+    """The gradient of all parameters, or of some, as one float64 vector on the CPU, in the order of their names."""
     pieces = [
         (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).detach().cpu().double().flatten()
-        for _, parameter in sorted(model.named_parameters())
+        for name, parameter in sorted(model.named_parameters())
+        if names is None or name in names
     ]
     return torch.cat(pieces) if pieces else torch.full((1,), math.nan)

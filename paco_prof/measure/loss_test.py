@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from paco_prof.measure.clock import Clock
+from paco_prof.measure.losses import losses_of
 from paco_prof.measure.pacing import Budget, Tick, is_precise
 from paco_prof.measure.training import bare_step
 from paco_prof.records import LossTest
 
-__all__ = ["LossAlone", "capture_call"]
+__all__ = ["Call", "LossAlone", "capture_call"]
+
+
+@dataclass
+class Call:
+    """What a module was called with; nothing, as long as it was not.
+
+    Attributes:
+        args, kwargs: in order, and by name.
+        was_made: whether it was called at all.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    was_made: bool = False
 
 
 @contextmanager
-def capture_call(module: nn.Module) -> Iterator[dict[str, Any]]:
-    """The keyword arguments of the first call of `module` inside the block, tensors detached and copied."""
-    captured: dict[str, Any] = {}
+def capture_call(module: nn.Module | None) -> Iterator[Call]:
+    """The arguments of the first call of `module`, if there is one, inside the block, tensors detached and copied."""
+    captured = Call()
+    if module is None:
+        yield captured
+        return
 
-    def keep(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not captured:
-            captured.update({name: _detached(value) for name, value in kwargs.items()})
+    def keep(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not captured.was_made:
+            captured.args = tuple(_detached(value) for value in args)
+            captured.kwargs = {name: _detached(value) for name, value in kwargs.items()}
+            captured.was_made = True
 
     handle = module.register_forward_pre_hook(keep, with_kwargs=True)
     try:
@@ -37,14 +58,14 @@ class LossAlone:
     """Times the criterion forward without a graph, forward with one, and backward.
 
     Args:
-        criterion: called with keywords, returns a dict with `total`.
-        inputs: what one step gave it.
+        criterion: returns a dict with `total`, or the loss itself.
+        call: how one step called it.
         clock: the device's.
     """
 
-    def __init__(self, criterion: nn.Module, inputs: dict[str, Any], clock: Clock) -> None:
+    def __init__(self, criterion: nn.Module, call: Call, clock: Clock) -> None:
         self._criterion = criterion
-        self._inputs = inputs
+        self._call = call
         self._clock = clock
         self._rounds: list[tuple[float, float, float]] = []
 
@@ -67,11 +88,12 @@ class LossAlone:
         return bool(self._rounds) and all(is_precise(times) for times in zip(*self._rounds, strict=True))
 
     def _round(self) -> tuple[float, float, float]:
-        leaves = {name: _leaf(value) for name, value in self._inputs.items()}
+        args = [_leaf(value) for value in self._call.args]
+        kwargs = {name: _leaf(value) for name, value in self._call.kwargs.items()}
         total: list[Tensor] = []
 
         def forward() -> None:
-            total.append(self._criterion(**leaves)["total"])
+            total.append(losses_of(self._criterion(*args, **kwargs))["total"])
 
         with torch.no_grad():
             without_graph = bare_step(forward, self._clock)

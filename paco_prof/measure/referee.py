@@ -20,7 +20,7 @@ from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.timetable import Timetable
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
+from paco_prof.records import YARDSTICK, ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]
 
@@ -262,9 +262,9 @@ class Referee:
         """Where that is still to be done; what cannot be compared has been timed all the same."""
         contestant = self._ledger.record.contestants[place]
         has_failed = any(note.code == "no_fidelity" and note.number == place for note in self._ledger.record.notes)
-        # A model of the user's own has no reference here.
-        is_ours = contestant.workload.model is None
-        if not (self._plan.fidelity and is_ours) or contestant.fidelity is not None or has_failed:
+        # What others are only measured by claims nothing.
+        claims = contestant.name != YARDSTICK
+        if not (self._plan.fidelity and claims) or contestant.fidelity is not None or has_failed:
             return
         self._progress.begin(f"comparing {contestant.name} with float64")
         try:

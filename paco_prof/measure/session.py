@@ -22,13 +22,16 @@ from paco_prof.measure.inference import InferenceTest
 from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
+from paco_prof.measure.nvtx import check_nvtx, emit_ranges
 from paco_prof.measure.operators import OperatorCensus
 from paco_prof.measure.pacing import Budget
 from paco_prof.measure.parts_health import parts_health
 from paco_prof.measure.progress import Progress
-from paco_prof.measure.shareable import last_line
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
+from paco_prof.measure.user.fidelity import measure_user_fidelity
+from paco_prof.measure.user.place import told
+from paco_prof.measure.user.step import Given
 from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount, PartsHealth
 
 __all__ = ["Outcome", "Plan", "Session", "measure_breakdown"]
@@ -55,6 +58,7 @@ class Plan:
         max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
         trace: where to write a trace of one more step, if anywhere.
         fidelity: compare loss and gradient of the first step with a float64 reference, after all that is timed.
+        nvtx: take a few more steps with NVTX ranges, which nobody times but Nsight.
     """
 
     warmup: int | None = None
@@ -62,6 +66,7 @@ class Plan:
     max_seconds: float = 60.0
     trace: Path | None = None
     fidelity: bool = True
+    nvtx: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class Session:
         self._step = built.step
         self._job = built.job
         self._clock = built.clock
+        self._user = built.user
         self._environment = environment
         self._plan = plan
         self._progress = progress
@@ -116,6 +122,7 @@ class Session:
         self._parts: PartsHealth | None = None
         self._measuring_seconds: float | None = None
         self._inference = InferenceTest(built.step.inference(), built.clock)
+        self._can_infer = built.user is None or not built.user.no_inference
         self._training = TrainingTest(built.step.run, built.clock, random.Random(built.job.workload.seed))
         self._loss_alone: LossAlone | None = None
         self._begin_timing()
@@ -137,12 +144,24 @@ class Session:
         except Exception as failure:
             error = failure
             self._training.fail()
-            self._notes.append(Note(code="failed", detail=last_line(failure)))
+            self._notes.append(Note(code="failed", detail=told(failure)))
         record = self.record()
         if not isinstance(error, PacoProfError) or record.inference is not None or record.training is not None:
             # Where bad input was found before anything was measured, a file that is there keeps what it holds.
             self._checkpoint(record)
+        if self._plan.nvtx and error is None:
+            # Last of all: Nsight may end the process with its recording.
+            error = self._emit_ranges()
         return Outcome(record, error or self._unwritten)
+
+    def _emit_ranges(self) -> BaseException | None:
+        """Steps for Nsight; what ended them early."""
+        self._progress.begin("emitting NVTX ranges")
+        try:
+            emit_ranges(self._step.run, self._step.device)
+        except (Exception, KeyboardInterrupt) as error:
+            return error
+        return None
 
     def record(self) -> BreakdownRecord:
         """What has been measured so far."""
@@ -161,6 +180,7 @@ class Session:
             overhead=self._training.overhead(),
             memory=self._memory,
             operators=self._operators,
+            user_code=None if self._user is None else self._user.used(),
             measuring_seconds=self._measuring_seconds or self._clock.now() - self._start,
             notes=tuple(self._notes),
         )
@@ -172,20 +192,22 @@ class Session:
     def _count_operators(self) -> None:
         """One forward pass that is not timed: how much work each stage is, and what the criterion is given."""
         self._progress.begin("counting operators")
-        criterion = self._step.model.get_submodule("criterion")
-        with capture_call(criterion) as inputs, OperatorCensus() as census:
+        criterion = self._step.criterion
+        with capture_call(criterion) as call, OperatorCensus() as census:
             self._step.forward_only()
-        self._parts = parts_health(inputs, self._job.workload.epsilon)
-        self._loss_alone = LossAlone(criterion, inputs, self._clock)
         self._operators = census.counts()
+        if criterion is not None and call.was_made:
+            self._parts = parts_health(call.kwargs, self._job.workload.known("epsilon"))
+            self._loss_alone = LossAlone(criterion, call, self._clock)
 
     def _measure(self) -> None:
         plan, now = self._plan, self._clock.now
-        self._progress.begin("inference")
-        with self._step.evaluating():
-            self._inference.measure(
-                Budget(now, now() + INFERENCE_SHARE * plan.max_seconds, MIN_INFERENCES, MAX_REPEATS), self._tick
-            )
+        if self._can_infer:
+            self._progress.begin("inference")
+            with self._step.evaluating():
+                self._inference.measure(
+                    Budget(now, now() + INFERENCE_SHARE * plan.max_seconds, MIN_INFERENCES, MAX_REPEATS), self._tick
+                )
         self._progress.begin("warming up")
         self._training.warm_up(now() + WARMUP_SHARE * plan.max_seconds, plan.warmup, plan.steps is None, self._tick)
         self._progress.begin("training steps")
@@ -206,10 +228,16 @@ class Session:
         """
         self._progress.begin("comparing with float64")
         try:
+            if self._user is not None:
+                self._fidelity = measure_user_fidelity(self._step, self._user, self._job.workload, self._job.base)
+                return
             self._step.model.load_state_dict(initial)
             self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
-        except (RuntimeError, MemoryError) as error:
-            self._notes.append(Note(code="no_fidelity", detail=last_line(error)))
+        except Exception as error:
+            # A user's code, or their drop-in, may refuse float64 in any way.
+            if self._user is None and not isinstance(error, RuntimeError | MemoryError):
+                raise
+            self._notes.append(Note(code="no_fidelity", detail=told(error)))
 
     def _write_trace(self, path: Path) -> None:
         """One more step; without its operators where the profiler would choke on them."""
@@ -244,13 +272,23 @@ def measure_breakdown(
     progress: Progress,
     save: Callable[[BreakdownRecord], None],
     command: tuple[str, ...] = (),
+    given: Given | None = None,
 ) -> Outcome:
     """Build a job on its device and measure it.
+
+    Args:
+        given: the user's model, where somebody has it at hand.
 
     Raises:
         UsageError: it cannot be built, or not be done there; nothing has been measured then.
     """
     progress.begin("building the model")
-    built = build(job)
+    built = build(job, given)
+    if plan.nvtx:
+        check_nvtx(built.step.device)
     session = Session(built, describe_environment(built.step.device), plan, progress, save, command)
-    return session.run()
+    try:
+        return session.run()
+    finally:
+        if built.user is not None:
+            built.user.release()

@@ -14,6 +14,7 @@ from paco_prof.measure.job import Job
 from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.training import timed_step
+from paco_prof.measure.user.fidelity import measure_user_fidelity
 from paco_prof.records import Contestant, Environment, Fidelity, Memory
 
 __all__ = ["Description", "Subject", "TrainingSubject", "build_subject"]
@@ -73,7 +74,9 @@ class TrainingSubject:
 
     def describe(self) -> Description:
         job, device = self._built.job, self._built.step.device
-        contestant = self._contestant.model_copy(update={"workload": job.workload, "variant": job.variant})
+        user_code = None if self._built.user is None else self._built.user.used()
+        built = {"workload": job.workload, "variant": job.variant, "user_code": user_code}
+        contestant = self._contestant.model_copy(update=built)
         uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None) if device.type == "cuda" else None
         return Description(contestant, describe_environment(device), None if uuid is None else str(uuid))
 
@@ -84,10 +87,12 @@ class TrainingSubject:
         return Memory(process_peak_bytes=process_peak_bytes(), device_peak_bytes=self._device_peak_bytes())
 
     def fidelity(self) -> Fidelity:
-        step = self._built.step
+        step, job, user = self._built.step, self._built.job, self._built.user
+        if user is not None:
+            return measure_user_fidelity(step, user, job.workload, job.base)
         if self._initial is not None:
             step.model.load_state_dict(self._initial)
-        return measure_fidelity(step, self._built.job.workload, self._built.job.base)
+        return measure_fidelity(step, job.workload, job.base)
 
     def _device_peak_bytes(self) -> int | None:
         """Highest allocation on the device, warm-up included."""

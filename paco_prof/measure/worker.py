@@ -22,7 +22,8 @@ from typing import IO, TYPE_CHECKING, Any
 from paco_prof.errors import UsageError
 from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.out_of_memory import says_out_of_memory
-from paco_prof.measure.shareable import last_line, scrub
+from paco_prof.measure.shareable import scrub
+from paco_prof.measure.user.place import told
 from paco_prof.records import Contestant, FailureKind
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def failure_of(error: BaseException, building: bool) -> dict[str, str]:
     if isinstance(error, UsageError):
         kind = "not applicable" if building and kind == "raised" else kind
         return {"kind": kind, "detail": scrub(error.message), "hint": scrub(error.hint)}
-    return {"kind": kind, "detail": last_line(error), "hint": ""}
+    return {"kind": kind, "detail": told(error), "hint": ""}
 
 
 def _die_with_parent() -> None:

@@ -24,10 +24,21 @@ from paco_prof.measure.shareable import scrub
 from paco_prof.measure.steps import TimedStep
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
 
-__all__ = ["Launcher", "ProcessLauncher", "Ready", "WorkerError", "WorkerHandle", "WorkerProcess", "with_python_path"]
+__all__ = [
+    "IN_WORKER",
+    "Launcher",
+    "ProcessLauncher",
+    "Ready",
+    "WorkerError",
+    "WorkerHandle",
+    "WorkerProcess",
+    "with_python_path",
+]
 
 T = TypeVar("T")
 
+# Set in every worker: whoever imports a script there that would start workers of its own is to find out.
+IN_WORKER = "PACO_PROF_WORKER"
 SECONDS_BETWEEN_LOOKS = 1.0
 MAX_DETAIL = 300
 # By number: not every system has a name for it.
@@ -126,7 +137,7 @@ class ProcessLauncher:
 
     def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerProcess:
         environment = with_python_path(os.environ, self._python_path)
-        environment = {"KINETO_LOG_LEVEL": "99", **environment, **self._variables}
+        environment = {"KINETO_LOG_LEVEL": "99", **environment, IN_WORKER: "1", **self._variables}
         command = [sys.executable, "-P", "-m", "paco_prof.measure.worker"]
         worker = WorkerProcess(command, environment, self._folder)
         start = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,16 @@ from paco_prof.data.images import ImageData
 from paco_prof.data.loading import EndlessBatches, Loader
 from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
+from paco_prof.measure.losses import losses_of, scalars
 from paco_prof.measure.optimization import Optimization
-from paco_prof.measure.user_model import build_user_model
 from paco_prof.paco2 import PaCoModel
 from paco_prof.settings import Workload
 from paco_prof.stages import stage
 
-__all__ = ["TrainingStep", "build_model", "build_step", "num_workers"]
+__all__ = ["TrainingStep", "assemble_step", "build_model", "build_step", "num_workers"]
+
+# Given two views and targets, returns losses, `total` among them.
+Call = Callable[[Tensor, Tensor, Tensor], Any]
 
 MOST_WORKERS = 8
 
@@ -32,11 +36,12 @@ class TrainingStep:
     Bare or instrumented it is the same code: the instrument is whoever listens.
 
     Args:
-        model: called with two views and targets; its result's `total` is differentiated.
+        model: the module that is trained.
         batches: in host memory; every step copies one to the device.
         optimization: over the model's parameters.
         device: where the model is.
         dtype: type that autocast computes in; float32 is no autocast.
+        call: called with two views and targets; its result's `total` is differentiated. None is the model itself.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class TrainingStep:
         optimization: Optimization,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        call: Call | None = None,
     ) -> None:
         self.model = model
+        self.call: Call = call or model
         self.batches = batches
         self.optimization = optimization
         self.device = device
@@ -66,21 +73,30 @@ class TrainingStep:
         """Take a step on a batch; returns its losses as `run` does."""
         x1, x2, targets = self._transfer(batch)
         self.optimization.zero_grad()
-        with stages.phase("forward"), self.autocast():
-            result = self.model(x1, x2, targets)
+        with stages.phase("forward"):
+            result = self.compute(x1, x2, targets)
         with stages.phase("backward"):
             self.optimization.scaled(result["total"]).backward()
-        losses = {name: value.detach() for name, value in result.items() if value.dim() == 0}
+        losses = scalars(result)
         with stage(stages.GRAPH_RELEASE):
             del result
         self.optimization.update()
         return losses
 
+    def compute(self, x1: Tensor, x2: Tensor, targets: Tensor) -> Mapping[str, Any]:
+        """The losses of two views on the device, `total` among them, with their graph."""
+        with self.autocast():
+            return losses_of(self.call(x1, x2, targets))
+
     def forward_only(self) -> None:
         """The forward pass of a step, with a graph that nobody differentiates."""
-        x1, x2, targets = self._transfer(self.batch)
-        with self.autocast():
-            self.model(x1, x2, targets)
+        self.compute(*self._transfer(self.batch))
+
+    @property
+    def criterion(self) -> nn.Module | None:
+        """The module that the loss is computed by; None where the model has none under that name."""
+        criterion = getattr(getattr(self.model, "module", self.model), "criterion", None)
+        return criterion if isinstance(criterion, nn.Module) else None
 
     def autocast(self) -> torch.autocast:
         """The context in which the model is called."""
@@ -94,12 +110,16 @@ class TrainingStep:
         def infer() -> Tensor:
             if not on_device:
                 on_device.append(self.batch.x1.to(self.device))
-            (x1,) = on_device
-            with torch.inference_mode(), self.autocast():
-                logits: Tensor = self.model(x1)
-            return logits
+            return self.logits(on_device[0])
 
         return infer
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What the model, in eval mode, makes of images (B, 3, height, width) on the device: (B, num_classes)."""
+        with torch.inference_mode(), self.autocast():
+            result = self.model(images)
+            logits: Tensor = result["logits"] if isinstance(result, Mapping) else result
+            return logits
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -156,22 +176,18 @@ def build_model(workload: Workload) -> PaCoModel:
 
 
 def build_step(
-    workload: Workload, device: torch.device, data: ImageData | None = None
+    workload: Workload, device: torch.device, data: ImageData | None = None, batch: Batch | None = None
 ) -> tuple[TrainingStep, Workload]:
-    """Build what a workload describes, and the workload with what only building it tells.
+    """Build PaCo-2 as a workload describes it, and the workload with what only building it tells.
 
     Args:
         data: its images; None for synthetic ones.
+        batch: to take every step on, where there are no data and somebody has one at hand.
 
     Raises:
         UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
             has pixels.
     """
-    if workload.model is not None:
-        built = workload.model_copy(
-            update={"workers": workload.workers if data is None else num_workers(workload, device)}
-        )
-        return _step_of(build_user_model(workload), built, device, data)
     model = build_model(workload).to(device)
     size = workload.image_size or 0
     channels, height, width = _feature_map(model, torch.zeros(1, 3, size, size, device=device), workload)
@@ -190,20 +206,30 @@ def build_step(
             "workers": workload.workers if data is None else num_workers(workload, device),
         }
     )
-    return _step_of(model, built, device, data)
+    return assemble_step(model, built, device, data, batch=batch)
 
 
-def _step_of(
-    model: nn.Module, workload: Workload, device: torch.device, data: ImageData | None
+def assemble_step(
+    model: nn.Module,
+    workload: Workload,
+    device: torch.device,
+    data: ImageData | None,
+    call: Call | None = None,
+    batch: Batch | None = None,
 ) -> tuple[TrainingStep, Workload]:
-    """The step of whatever is called with two views and targets, and the workload with its size."""
+    """The step of whatever is called with two views and targets, and the workload with its size.
+
+    Args:
+        call: what is called in the place of the model.
+        batch: to take every step on, where there are no data and somebody has one at hand.
+    """
     model.to(device)
     if workload.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     built = workload.model_copy(update={"num_parameters": sum(p.numel() for p in model.parameters())})
-    batches = _same_batch(built, device) if data is None else EndlessBatches(_loader(data, built, device))
+    batches = _same_batch(built, device, batch) if data is None else EndlessBatches(_loader(data, built, device))
     optimization = Optimization(model, workload, device)
-    return TrainingStep(model, batches, optimization, device, getattr(torch, workload.precision)), built
+    return TrainingStep(model, batches, optimization, device, getattr(torch, workload.precision), call), built
 
 
 def num_workers(workload: Workload, device: torch.device) -> int:
@@ -230,8 +256,11 @@ def _loader(data: ImageData, workload: Workload, device: torch.device) -> Loader
     )
 
 
-def _same_batch(workload: Workload, device: torch.device) -> SameBatch:
-    batch = synthetic_batch(workload.batch_size, workload.num_classes, workload.image_size or 0, workload.seed)
+def _same_batch(workload: Workload, device: torch.device, batch: Batch | None) -> SameBatch:
+    if batch is None:
+        # Of classes that a model of the user's own has not there may be no target.
+        classes = min(workload.num_classes, workload.known("num_classes"))
+        batch = synthetic_batch(workload.batch_size, classes, workload.image_size or 0, workload.seed)
     if workload.channels_last:
         batch = batch.channels_last()
     return SameBatch(batch.pin_memory() if device.type == "cuda" else batch)

@@ -22,6 +22,7 @@ from paco_prof.render.fidelity_report import fidelity_blocks
 from paco_prof.render.finding_text import claim_sentence, sentence
 from paco_prof.render.labels import title_of
 from paco_prof.render.preamble import preamble, subject
+from paco_prof.render.user_code_report import user_code_blocks
 from paco_prof.stages import OPTIMIZER
 from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
 
@@ -41,6 +42,8 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Paragraph(text) for text in _table_notes(record, record.training, view)]
         if any(row.peak_bytes is not None for row in view.rows):
             blocks += [Heading("Memory"), _memory_table(view)]
+    if record.user_code is not None:
+        blocks += user_code_blocks(record.user_code)
     fidelity = fidelity_view(record.variant.kind, record.fidelity)
     if fidelity is not None:
         blocks += fidelity_blocks(fidelity)

@@ -10,11 +10,12 @@ from paco_prof.analysis.ablation import AblationStep, Interaction, Prediction, i
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, comparison_view
 from paco_prof.analysis.comparison_findings import find_in_comparison
 from paco_prof.analysis.expectation import Expectation
-from paco_prof.records import ComparisonRecord, Launch, SpeedupClaim
+from paco_prof.records import ComparisonRecord, Fidelity, Launch, SpeedupClaim
 from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.preamble import command_line, machine, model, workload_subject
 from paco_prof.render.stage_table import stage_table
+from paco_prof.render.user_code_report import missing_sentence, replacement_sentence
 from paco_prof.stats.paired import ALPHA
 from paco_prof.stats.summary import CONFIDENCE
 
@@ -30,7 +31,10 @@ def comparison_document(record: ComparisonRecord) -> Document:
     view = comparison_view(record)
     blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
     blocks += [Heading("Speed"), _speed_table(view), Paragraph(_speed_notes(view))]
-    blocks += [Heading("What it changes"), _fidelity_table(view), Paragraph(FIDELITY)]
+    is_ours = record.baseline.workload.model is None
+    blocks += [Heading("What it changes"), _fidelity_table(view, is_ours)]
+    blocks.append(Paragraph(FIDELITY if is_ours else FIDELITY_OF_ONES_OWN))
+    blocks += _user_code_blocks(record)
     blocks += _ablation_blocks(record, view)
     reference = view.baseline.contestant.variant.name == "baseline"
     claimed = [variant for variant in view.variants if variant.expectation is not None]
@@ -116,6 +120,11 @@ FIDELITY = (
     "and of the gradient of all parameters over its norm. Exact is within 1e-05 and 1.0 %. A different model is held "
     "against the reference of its own settings."
 )
+FIDELITY_OF_ONES_OWN = (
+    "Against your model in float64, on the same weights and images, before the first step: the error of the total "
+    "loss, and of the gradient of all parameters over its norm. In float64: loss and gradient with the drop-in in "
+    "float64 as well, where rounding is no excuse; what is exact is within 1e-06 there, else within 1e-05 and 1.0 %."
+)
 OUTCOMES = (
     "Quoted from the analysis, which had not measured it. holds: the interval is not below what it expects; falls "
     "short: all of it is; exceeds: all of it is above; not distinguishable: it holds the least that is expected; "
@@ -125,19 +134,30 @@ OF_THE_REFERENCE = "The analysis expects this of the reference; the baseline her
 STAGES = "All phases together, typical steps; speed-ups over launches, all stages of a variant judged together (Holm)."
 
 
-def _fidelity_table(view: ComparisonView) -> Table:
+def _user_code_blocks(record: ComparisonRecord) -> list[Block]:
+    """What drop-ins took the place of in a model of the user's own, and what was not found in it."""
+    told: dict[str, None] = {}
+    for contestant in record.contestants:
+        for replaced in contestant.user_code.replaced if contestant.user_code is not None else ():
+            told[f"{contestant.name}: {replacement_sentence(replaced)}"] = None
+    used = record.baseline.user_code
+    missing = [] if used is None else [missing_sentence(each) for each in used.missing]
+    return [Bullets((*told, *missing))] if told or missing else []
+
+
+def _fidelity_table(view: ComparisonView, is_ours: bool) -> Table:
     columns = (
         Column("", LEFT),
         Column("kind", LEFT),
         Column("loss error"),
         Column("gradient error"),
-        Column("cosine"),
+        Column("cosine" if is_ours else "in float64"),
         Column("", LEFT),
     )
-    return Table(columns, tuple(_fidelity_row(variant) for variant in (view.baseline, *view.variants)))
+    return Table(columns, tuple(_fidelity_row(variant, is_ours) for variant in (view.baseline, *view.variants)))
 
 
-def _fidelity_row(variant: ComparedVariant) -> Row:
+def _fidelity_row(variant: ComparedVariant, is_ours: bool) -> Row:
     kind, fidelity = variant.contestant.variant.kind, variant.fidelity
     if fidelity is None:
         return Row((variant.name, kind, units.MISSING, units.MISSING, units.MISSING, "not compared"))
@@ -147,10 +167,20 @@ def _fidelity_row(variant: ComparedVariant) -> Row:
         kind,
         units.relative_error(fidelity.loss_errors.get("total")),
         units.relative_error(measured.gradient_error),
-        units.cosine(measured.gradient_cosine),
-        fidelity.verdict,
+        units.cosine(measured.gradient_cosine) if is_ours else _in_float64(measured),
+        fidelity.verdict if is_ours or fidelity.verdict != "contradicted" else _own_verdict(measured),
     )
     return Row(cells, style="strong" if fidelity.verdict == "contradicted" else "plain")
+
+
+def _own_verdict(measured: Fidelity) -> str:
+    """Of what is not what the user's model is in float64: without a drop-in in float64 that is rounding."""
+    return "rounding" if measured.float64_gradient_error is None else "contradicted"
+
+
+def _in_float64(measured: Fidelity) -> str:
+    loss, gradient = measured.float64_loss_error, measured.float64_gradient_error
+    return units.MISSING if gradient is None else f"{units.relative_error(loss)}, {units.relative_error(gradient)}"
 
 
 def _ablation_blocks(record: ComparisonRecord, view: ComparisonView) -> list[Block]:

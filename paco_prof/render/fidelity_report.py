@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from paco_prof import units
-from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_LOSS, FidelityView
+from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_IN_FLOAT64, EXACT_LOSS, FidelityView
 from paco_prof.render.document import Block, Column, Heading, Paragraph, Row, Table
 
 __all__ = ["fidelity_blocks"]
 
+OURS = ("loop", "exact twin")
 LOSSES = {"total": "Total loss", "ce": "Cross-Entropy (CE)", "pac": "Part Contrast (PaC)", "soc": "Consistency (SoC)"}
 
 
 def fidelity_blocks(view: FidelityView, when: str = "before the first step") -> list[Block]:
     """A heading, the figures, and what they are held against; `when` in the run they were measured."""
-    return [Heading("Fidelity"), _table(view), Paragraph(_explanation(view, when))]
+    explanation = _explanation(view, when) if view.measured.oracle in OURS else _explanation_of_ones_own(view, when)
+    return [Heading("Fidelity"), _table(view), Paragraph(explanation)]
 
 
 def _table(view: FidelityView) -> Table:
@@ -37,6 +39,35 @@ def _table(view: FidelityView) -> Table:
     rows.append(Row(("Gradient", "", "", error, cosine), style="strong"))
     columns = (Column("", "left"), Column("here"), Column("float64"), Column("relative error"), Column("cosine"))
     return Table(columns, tuple(rows))
+
+
+def _explanation_of_ones_own(view: FidelityView, when: str) -> str:
+    """Of a model of the user's own, which is its own reference."""
+    measured, percent = view.measured, units.percent(EXACT_GRADIENT)
+    how = (
+        "Against your model in float64"
+        if measured.oracle == "own model"
+        else "Against your model as it is, which does not compute in float64"
+    )
+    images = "images" if measured.images is None else f"the first {measured.images} images of a batch"
+    text = (
+        f"{how}, on the same weights and {images}, {when}; the gradient is of all parameters, its error over the "
+        "reference's norm."
+    )
+    if measured.float64_gradient_error is None:
+        exact = f" Exact is a total loss within {EXACT_LOSS:.0e} and a gradient within {percent}."
+        return text + exact + ("" if view.verdict == "confirmed" else " Rounding moves it farther than that.")
+    in_float64 = (
+        f" In float64, where rounding is no excuse, the drop-in changes the loss by "
+        f"{units.relative_error(measured.float64_loss_error)} and the gradient by "
+        f"{units.relative_error(measured.float64_gradient_error)} of its norm: "
+    )
+    verdict = {
+        "confirmed": "it is the same objective; what differs above is rounding.",
+        "contradicted": f"more than {EXACT_IN_FLOAT64:.0e}, so it is another objective.",
+        "not seen": "neither shows what else was changed.",
+    }[view.verdict]
+    return text + in_float64 + verdict
 
 
 def _explanation(view: FidelityView, when: str) -> str:

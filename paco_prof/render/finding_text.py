@@ -113,17 +113,27 @@ def _paco_share(finding: f.PaCoShare) -> str:
 
 
 def _contradicted(finding: f.ContradictedKind) -> str:
-    advice = (
-        " float32 parts are enough for that, in the baseline too: float32 cannot hold what covariances of a few parts "
-        "ask for; parts_dtype=float64 (the toggle float64-parts) can."
-        if finding.parts_dtype == "model"
-        else ""
+    errors = (
+        f"its loss is off by {units.relative_error(finding.loss_error)}, its gradient by "
+        f"{units.percent(finding.gradient_error)} of the float64 reference's norm (cosine "
+        f"{units.cosine(finding.gradient_cosine)})"
     )
-    return (
-        f"{finding.name} claims to be exact and is not: its loss is off by {units.relative_error(finding.loss_error)}, "
-        f"its gradient by {units.percent(finding.gradient_error)} of the float64 reference's norm (cosine "
-        f"{units.cosine(finding.gradient_cosine)}).{advice}"
-    )
+    cause = "float32 cannot hold what covariances of a few parts ask for"
+    match finding.parts_dtype:
+        case "own":
+            # A model of somebody's own claims nothing; its rounding is worth knowing all the same.
+            return (
+                f"{finding.name}, beside your model in float64: {errors}. Rounding is enough for that: {cause}; parts "
+                "and covariances in float64 can."
+            )
+        case "model":
+            advice = (
+                f" float32 parts are enough for that, in the baseline too: {cause}; parts_dtype=float64 (the toggle "
+                "float64-parts) can."
+            )
+        case _:
+            advice = ""
+    return f"{finding.name} claims to be exact and is not: {errors}.{advice}"
 
 
 def _astray(finding: f.GradientAstray) -> str:

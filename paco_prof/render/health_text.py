@@ -147,11 +147,12 @@ def _non_finite(finding: h.NonFiniteSteps) -> str:
 
 def _rounding(finding: h.GradientOfRounding) -> str:
     floor = ", or use epsilon and tau of 1e-2" if finding.has_small_floor else ""
+    how = " (parts_dtype=float64, the toggle float64-parts)" if finding.is_ours else ", and what follows from them"
     return (
         f"Rounding dominates the gradient of {finding.name}: it is off by {units.percent(finding.gradient_error)} of "
         f"the float64 reference's norm (cosine {units.cosine(finding.gradient_cosine)}; the loss by "
         f"{units.relative_error(finding.loss_error)}). float32 cannot hold what covariances of a few parts ask for: "
-        f"hold the parts in float64 (parts_dtype=float64, the toggle float64-parts){floor}. If that does not mend it, "
+        f"hold the parts in float64{how}{floor}. If that does not mend it, "
         f"{finding.name} is not exact."
     )
 

@@ -72,8 +72,9 @@ def model(workload: Workload) -> str:
     size = "" if workload.num_parameters is None else f"{workload.num_parameters / 1e6:.1f} M parameters, "
     if workload.model is not None:
         return (
-            f"Model: {workload.model}, {size}{workload.num_classes} classes, {workload.optimizer}; batch "
-            f"{workload.batch_size} x 2 views of {workload.image_size} px, {workload.data} data."
+            f"Model: {_called(workload)}, {size}{_told(workload)}{workload.known('num_classes')} classes, "
+            f"{workload.optimizer}{_epoch(workload)}; batch {workload.batch_size} x 2 views of {workload.image_size} "
+            f"px, {workload.data} data."
         )
     matching = (
         f", epoch {workload.epoch} (matching by {workload.matching_cost} distance)" if workload.matching_cost else ""
@@ -89,6 +90,23 @@ def model(workload: Workload) -> str:
         f"r={workload.window}, d={workload.dim}, {workload.num_classes} classes, {workload.optimizer}{matching}; batch "
         f"{workload.batch_size} x 2 views{size_of_views}, {workload.data} data."
     )
+
+
+def _called(workload: Workload) -> str:
+    """The user's factory with its arguments, and what calls the model."""
+    arguments = ", ".join(f"{name}={value}" for name, value in workload.model_args)
+    return f"{workload.model}({arguments})" + (f" through {workload.step}" if workload.step else "")
+
+
+def _told(workload: Workload) -> str:
+    """What the user's model tells of itself."""
+    told = dict(workload.told)
+    names = {"K": "num_parts", "r": "window", "d": "dim"}
+    return "".join(f"{name}={told[setting]}, " for name, setting in names.items() if setting in told)
+
+
+def _epoch(workload: Workload) -> str:
+    return f", epoch {workload.epoch}" if workload.epoch else ""
 
 
 def variant_used(variant: VariantUsed) -> str:

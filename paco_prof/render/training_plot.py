@@ -58,7 +58,7 @@ def training_figure(record: TrainingRunRecord) -> Figure:
     view = run_view(record)
     panels: list[Callable[[Axes], None]] = [
         lambda axes: _draw_losses(axes, view),
-        lambda axes: _draw_pac(axes, view, record.workload.alpha),
+        lambda axes: _draw_pac(axes, view, record.workload.known("alpha")),
         *([lambda axes: _draw_accuracy(axes, view)] if view.last is not None else []),
         lambda axes: _draw_times(axes, view),
     ]

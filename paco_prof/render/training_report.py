@@ -135,14 +135,14 @@ def _loss(value: float | None) -> str:
 
 def _epoch_notes(record: TrainingRunRecord, view: RunView) -> list[str]:
     shown = len(shown_epochs(view.epochs, None if view.best is None else view.best.epoch))
-    some = ""
+    some, alpha = "", record.workload.known("alpha")
     if shown < len(view.epochs):
         some = (
             f"{shown} of {len(view.epochs)} epochs are shown: the first, the last, evenly chosen ones in between, and "
             "the best. "
         )
     return [
-        f"{some}Losses are means over the epoch's steps; PaC is {record.workload.alpha:g}, its margin alpha, where "
+        f"{some}Losses are means over the epoch's steps; PaC is {alpha:g}, its margin alpha, where "
         "positives and negatives cannot be told apart. Throughput is of training alone, loading included; time is of "
         "the whole epoch. The best epoch is the first of those with the highest accuracy."
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paco_prof.render.document import Block, Column, Document, Heading, Paragraph, Row, Table
@@ -18,10 +18,10 @@ KINDS = (
 CLAIMS = "What the analysis expects stands in its words; nobody had measured it."
 
 
-def variants_document(presets: Sequence[Variant], toggles: Sequence[Variant], own: Sequence[Variant]) -> Document:
-    """Presets, toggles and the user's own variants, each with kind, reason and the analysis's claim."""
+def variants_document(groups: Mapping[str, Sequence[Variant]]) -> Document:
+    """Groups of variants under their titles, each variant with kind, reason and the analysis's claim."""
     blocks: list[Block] = [Paragraph(KINDS), Paragraph(CLAIMS)]
-    for title, variants in (("Presets", presets), ("Toggles", toggles), ("Yours", own)):
+    for title, variants in groups.items():
         if variants:
             blocks += [Heading(title), _table(variants)]
     return Document("paco-prof variants", tuple(blocks))

@@ -16,7 +16,7 @@ from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
 from paco_prof.measure.progress import Progress
-from paco_prof.measure.shareable import last_line
+from paco_prof.measure.user.place import told
 from paco_prof.records import AccuracyPlan, AccuracyRecord, AccuracyRun, Contestant, Note, TrainingRunRecord
 from paco_prof.training.run import RunOutcome, TrainingRun
 from paco_prof.training.trainer import Trainer, data_used
@@ -102,7 +102,7 @@ class AccuracyComparison:
             self._update(status="interrupted", notes=(*self._record.notes, Note(code="interrupted")))
         except PacoProfError as failure:
             error = failure
-            self._update(status="failed", notes=(*self._record.notes, Note(code="failed", detail=last_line(failure))))
+            self._update(status="failed", notes=(*self._record.notes, Note(code="failed", detail=told(failure))))
         self._update(measuring_seconds=self._seconds())
         if self._record.runs:
             # Where nothing was trained, a file that is there keeps what it holds.
@@ -141,7 +141,7 @@ class AccuracyComparison:
         except UsageError:
             raise
         except Exception as failure:
-            self._put(AccuracyRun(contestant=place, seed=number, failed=last_line(failure)))
+            self._put(AccuracyRun(contestant=place, seed=number, failed=told(failure)))
             return
         if isinstance(outcome.error, (KeyboardInterrupt, PacoProfError)):
             raise outcome.error
@@ -163,7 +163,7 @@ class AccuracyComparison:
         failed = ""
         if outcome.error is not None:
             interrupted = isinstance(outcome.error, KeyboardInterrupt)
-            failed = NOT_FINISHED if interrupted else last_line(outcome.error)
+            failed = NOT_FINISHED if interrupted else told(outcome.error)
         correct = "" if outcome.evaluation is None else "".join("01"[right] for right in outcome.evaluation.correct)
         self._put(
             AccuracyRun(

@@ -114,5 +114,6 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def _differing(mine: Workload, theirs: Workload) -> list[str]:
-    others = {name for name in ("seed", "data") if getattr(mine, name) != getattr(theirs, name)}
+    fixed = ("seed", "data", "model", "model_args", "step")
+    others = {name for name in fixed if getattr(mine, name) != getattr(theirs, name)}
     return sorted({*changed_settings(mine, theirs), *others} - CHANGEABLE)

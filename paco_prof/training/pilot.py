@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +18,8 @@ from paco_prof.measure.job import Job
 from paco_prof.measure.pacing import warm_up
 from paco_prof.measure.power import PowerMeter, power_meter
 from paco_prof.measure.progress import Progress
-from paco_prof.measure.shareable import last_line
+from paco_prof.measure.user.place import told
+from paco_prof.measure.user.step import Given
 from paco_prof.records import (
     DataUsed,
     Environment,
@@ -102,17 +104,17 @@ class PilotRun:
     Args:
         trainer: that would train it.
         plan: how much is tried.
-        startup: seconds that have gone into it before its first step.
+        startup: seconds that have gone into it before its first step; None where nobody can tell.
         tick: told after every step.
     """
 
-    def __init__(self, trainer: Trainer, plan: PilotPlan, startup: float, tick: Callable[[], None]) -> None:
+    def __init__(self, trainer: Trainer, plan: PilotPlan, startup: float | None, tick: Callable[[], None]) -> None:
         self._trainer = trainer
         self._plan = plan
         self._clock: Clock = trainer.built.clock
         self._startup = startup
         self._tick = tick
-        self._series = _series(trainer.built.job.workload.warmup_epochs, plan)
+        self._series = _series(trainer.built.job.workload.known("warmup_epochs"), plan)
         self._streams = 0
         self._epoch_start: list[float] = []
         self._evaluation: list[tuple[float, ...]] = []
@@ -143,7 +145,7 @@ class PilotRun:
             variant=job.variant,
             steps=tuple(series.result() for series in self._series),
             evaluation=self._evaluation_series(),
-            startup=self._startup + sum(max(0.0, seconds - mean) for seconds in warmup),
+            startup=None if self._startup is None else self._startup + sum(max(0.0, s - mean) for s in warmup),
             epoch_start=tuple(self._epoch_start),
             checkpoint=tuple(self._checkpoints),
             watts=self._power.readings,
@@ -257,11 +259,17 @@ def measure_pilots(
     plan: PilotPlan,
     progress: Progress,
     save: Callable[[PilotOutcome], None],
+    given: Given | None = None,
+    *,
+    is_own_process: bool = True,
 ) -> PilotOutcome:
     """A pilot run of each job, one after the other in this process.
 
     Args:
         save: given what there is after every pilot.
+        given: the user's model, where somebody has it at hand.
+        is_own_process: whether this process was begun for the pilots, so that it has done what every run does before
+            it builds its model, and nothing else; of another one nobody can tell how long that takes.
 
     Returns:
         What was measured, which is saved, and what ended it early, among it the UsageError of a job that cannot be
@@ -274,35 +282,52 @@ def measure_pilots(
         for number, job in enumerate(jobs):
             progress.begin(f"building {job.variant.name}")
             before = time.perf_counter()
-            trainer = Trainer(build(job))
-            clock = trainer.built.clock
-            begun = clock.now() if begun is None else begun
-            building = time.perf_counter() - before
-            # What every run does before it builds its model was done once.
-            imported = clock.now() - process_began(clock) - building if imported is None else imported
-            progress.begin(f"trying {job.variant.name}")
-            started = clock.now()
-
-            def tick(number: int = number, started: float = started, clock: Clock = clock) -> None:
-                elapsed = clock.now() - started
-                left = max(0.0, plan.max_seconds - elapsed) + plan.max_seconds * (len(jobs) - number - 1)
-                progress.update(elapsed, left)
-
-            pilot = PilotRun(trainer, plan, imported + building, tick).measure()
-            outcome = replace(
-                outcome,
-                pilots=(*outcome.pilots, pilot),
-                data=trainer.data,
-                environment=outcome.environment or describe_environment(trainer.step.device),
-                seconds=clock.now() - begun,
-            )
+            with _trainer(job, given) as trainer:
+                clock = trainer.built.clock
+                begun = clock.now() if begun is None else begun
+                building = time.perf_counter() - before
+                if is_own_process and imported is None:
+                    # What every run does before it builds its model was done once.
+                    imported = clock.now() - process_began(clock) - building
+                progress.begin(f"trying {job.variant.name}")
+                tick = _ticking(progress, clock, plan.max_seconds, len(jobs) - number - 1)
+                pilot = PilotRun(trainer, plan, None if imported is None else imported + building, tick).measure()
+                outcome = replace(
+                    outcome,
+                    pilots=(*outcome.pilots, pilot),
+                    data=trainer.data,
+                    environment=outcome.environment or describe_environment(trainer.step.device),
+                    seconds=clock.now() - begun,
+                )
             save(outcome)
             # One model at a time takes memory.
             del trainer
     except KeyboardInterrupt as interrupt:
         outcome = replace(outcome, error=interrupt, notes=(Note(code="interrupted"),))
     except Exception as error:
-        outcome = replace(outcome, error=error, notes=(Note(code="failed", detail=last_line(error)),))
+        outcome = replace(outcome, error=error, notes=(Note(code="failed", detail=told(error)),))
     if outcome.error is not None and outcome.pilots:
         save(outcome)
     return outcome
+
+
+@contextmanager
+def _trainer(job: Job, given: Given | None) -> Iterator[Trainer]:
+    """What trains a job; afterwards the user's code is as it was."""
+    built = build(job, given)
+    try:
+        yield Trainer(built)
+    finally:
+        if built.user is not None:
+            built.user.release()
+
+
+def _ticking(progress: Progress, clock: Clock, seconds: float, num_others: int) -> Callable[[], None]:
+    """Tells how far a pilot is that begins now, and how many seconds it and the others may still take."""
+    started = clock.now()
+
+    def tick() -> None:
+        elapsed = clock.now() - started
+        progress.update(elapsed, max(0.0, seconds - elapsed) + seconds * num_others)
+
+    return tick

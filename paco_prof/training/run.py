@@ -13,7 +13,8 @@ from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.progress import Progress
-from paco_prof.measure.shareable import last_line
+from paco_prof.measure.user.fidelity import measure_user_fidelity
+from paco_prof.measure.user.place import told
 from paco_prof.records import Note, RunPlan, TrainingRunRecord
 from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
@@ -127,7 +128,7 @@ class TrainingRun:
             self._end_early("interrupted")
         except Exception as failure:
             error = failure
-            self._end_early("failed", last_line(failure))
+            self._end_early("failed", told(failure))
         try:
             self._save(self._record)
         except PacoProfError as unwritten:
@@ -152,7 +153,7 @@ class TrainingRun:
     def _end_epoch(self, accuracy: float | None, begun: float) -> None:
         """The epoch's result, and a checkpoint of the next epoch's beginning, whose time is this epoch's."""
         epoch, optimization = self._epoch, self._trainer.optimization
-        result = epoch.result(self._record.workload.alpha, optimization.learning_rate, accuracy)
+        result = epoch.result(self._record.workload.known("alpha"), optimization.learning_rate, accuracy)
         epochs = self._record.epochs
         self._epoch = EpochInProgress(epoch.epoch + 1)
         self._update(epochs=(*epochs, result), total_seconds=self._total())
@@ -214,10 +215,14 @@ class TrainingRun:
         job = self._trainer.built.job
         epoch = {"epoch": self._plan.epochs - 1}
         workload, base = (each.model_copy(update=epoch) for each in (job.workload, job.base))
+        step, user = self._trainer.step, self._trainer.built.user
         try:
-            self._update(fidelity=measure_fidelity(self._trainer.step, workload, base))
+            if user is None:
+                self._update(fidelity=measure_fidelity(step, workload, base))
+            else:
+                self._update(fidelity=measure_user_fidelity(step, user, workload, base, step.model.state_dict()))
         except (RuntimeError, MemoryError) as error:
-            self._update(notes=(*self._record.notes, Note(code="no_fidelity", detail=last_line(error))))
+            self._update(notes=(*self._record.notes, Note(code="no_fidelity", detail=told(error))))
 
     def _total(self) -> float:
         return self._before + self._now() - self._began

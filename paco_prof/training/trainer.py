@@ -20,6 +20,7 @@ from paco_prof.measure.building import Built
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.loss_test import capture_call
 from paco_prof.measure.parts_health import parts_health
+from paco_prof.measure.user.model import tell_epoch
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import DataUsed
 from paco_prof.settings import Workload
@@ -69,6 +70,11 @@ class Trainer:
         batches = built.step.batches
         if built.data is None or not isinstance(batches, EndlessBatches):
             raise UsageError("synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
+        if built.user is not None and built.user.no_inference:
+            raise UsageError(
+                f"{built.job.workload.model} cannot be evaluated: {built.user.no_inference}.",
+                "In eval mode it is called with one view, and returns logits.",
+            )
         self.built = built
         self.step = built.step
         self.model = built.step.model
@@ -76,7 +82,7 @@ class Trainer:
         self.loader: Loader = batches.loader
         workload = built.job.workload
         self._clock = built.clock
-        self._epsilon, self._seed = workload.epsilon, workload.seed
+        self._epsilon, self._seed = workload.known("epsilon"), workload.seed
         self._evaluation = Loader(
             evaluation_views(built.data, workload.image_size or 0),
             workload.batch_size,
@@ -123,7 +129,7 @@ class Trainer:
     def begin(self, epoch: int) -> None:
         """From now on steps are of that epoch."""
         self.model.train()
-        self.model.set_epoch(epoch)  # type: ignore[operator]
+        tell_epoch(self.model, epoch)
 
     def take(self, batch: Batch, epoch: int, number: int) -> dict[str, torch.Tensor]:
         """The step on an epoch's batch of that number; its losses, which nobody has waited for."""
@@ -152,12 +158,12 @@ class Trainer:
 
     def kept_peaks(self) -> dict[str, Any]:
         """What part sampling keeps from step to step, for a checkpoint."""
-        sampler = self.model.get_submodule("part_sampler")
+        sampler = getattr(self.model, "part_sampler", None)
         return sampler.kept_peaks() if isinstance(sampler, PartSampler) else {}
 
     def keep_peaks(self, kept: dict[str, Any]) -> None:
         """Let part sampling go on with what `kept_peaks` had told."""
-        sampler = self.model.get_submodule("part_sampler")
+        sampler = getattr(self.model, "part_sampler", None)
         if isinstance(sampler, PartSampler) and kept:
             sampler.keep_peaks(kept, self.step.device)
 
@@ -169,15 +175,14 @@ class Trainer:
     def _classified_right(self, batch: Batch) -> torch.Tensor:
         device = self.step.device
         images, targets = batch.x1.to(device, non_blocking=True), batch.targets.to(device, non_blocking=True)
-        with torch.inference_mode(), self.step.autocast():
-            logits: torch.Tensor = self.model(images)
-            return logits.argmax(dim=1) == targets
+        with torch.inference_mode():
+            return self.step.logits(images).argmax(dim=1) == targets
 
     @contextlib.contextmanager
     def _looking_at_parts(self, epoch: EpochInProgress) -> Iterator[None]:
-        with capture_call(self.model.get_submodule("criterion")) as inputs:
+        with capture_call(self.step.criterion) as call:
             yield
-        epoch.parts = parts_health(inputs, self._epsilon)
+        epoch.parts = parts_health(call.kwargs, self._epsilon)
 
 
 def data_used(data: ImageData, workload: Workload) -> DataUsed:

@@ -6,12 +6,13 @@ Claims are the words of the analysis that started the project; nobody had measur
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from paco_prof.records import SpeedupClaim
 from paco_prof.variants.variant import Variant, combined
 
-__all__ = ["CATALOGUE", "PHASES", "PHASE_CLAIMS", "PRESETS", "TOGGLES"]
+__all__ = ["CATALOGUE", "DROP_IN", "DROP_INS", "PHASES", "PHASE_CLAIMS", "PRESETS", "TOGGLES", "drop_in"]
 
 _LOSS = SpeedupClaim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
 _MIXED_PRECISION = SpeedupClaim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
@@ -237,7 +238,54 @@ PRESETS: tuple[Variant, ...] = (
     ),
 )
 
-CATALOGUE = (*PRESETS, *TOGGLES)
+# For a model of the user's own; each claims to be exact, which every comparison checks.
+DROP_INS: tuple[Variant, ...] = (
+    Variant(
+        "drop-in-criterion",
+        "The exact, fused criterion in the place of your model's own.",
+        "exact",
+        {"replace": {"criterion": "paco_prof:OptimizedPaCoLoss"}},
+        _LOSS,
+    ),
+    Variant(
+        "drop-in-matcher",
+        "Matching of all images at once in the place of your model's matcher.",
+        "exact",
+        {"replace": {"matcher": "paco_prof:BatchedMatcher"}},
+        SpeedupClaim("Optimize Hungarian matching for small K"),
+    ),
+    Variant(
+        "drop-in-sampler",
+        "Part sampling of all images at once in the place of your model's sampler.",
+        "exact",
+        {"replace": {"sampler": "paco_prof:BatchedSampler"}},
+        SpeedupClaim("Vectorized operations: Use einsum and batch processing"),
+    ),
+    Variant(
+        "drop-in-pool",
+        "The pool of negatives without its copies in the place of your model's.",
+        "exact",
+        {"replace": {"pool": "paco_prof:FoldedPool"}},
+    ),
+)
+
+
+def drop_in(replacements: Mapping[str, str]) -> Variant:
+    """The variant `drop-in`.
+
+    Args:
+        replacements: component -> `module:factory`, as `--replace` names them; none are the criterion alone, one line
+            of a user's code.
+    """
+    first = DROP_INS[0]
+    settings = {"replace": dict(replacements)} if replacements else first.settings
+    why = "What --replace names; by default the criterion, one line of code."
+    return Variant("drop-in", why, "exact", settings, None if replacements else first.claim)
+
+
+DROP_IN = drop_in({})
+
+CATALOGUE = (*PRESETS, *TOGGLES, DROP_IN, *DROP_INS)
 
 # The analysis's checklist, phase by phase; each holds those before it. A preset's claim is of all phases up to it,
 # these are of each phase by itself.

@@ -8,14 +8,16 @@ from itertools import combinations
 
 from paco_prof.errors import UsageError
 from paco_prof.records import Contestant, Design, SpeedupClaim
-from paco_prof.settings import Workload, changed_settings
-from paco_prof.variants.catalogue import PHASE_CLAIMS, PHASES, TOGGLES
+from paco_prof.settings import OF_ANY_MODEL, Workload, changed_settings
+from paco_prof.variants.catalogue import DROP_INS, PHASE_CLAIMS, PHASES, TOGGLES
 from paco_prof.variants.resolve import find_variant, plan_variant, undone_choice
 from paco_prof.variants.variant import Variant
 
 __all__ = ["Field", "ablated", "compared"]
 
 BASELINE = "baseline"
+# What a user's factory decides, whatever can be set of the batch.
+OF_ITS_OWN = {"backbone", "num_classes"}
 # With one more there would be 31 variants to measure.
 MAX_FACTORS = 4
 
@@ -107,8 +109,9 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
     are_named = toggles is not None
     if toggles is None and design == "leave-one-out":
         parts = find_variant(base, field.own).parts
-        start, toggles = ([], parts) if parts else (start, find_variant("exact").parts)
-    names = list(_default_toggles(design) if toggles is None else toggles)
+        ours = find_variant("exact").parts if field.base.model is None else None
+        start, toggles = ([], parts) if parts else (start, ours)
+    names = list(_default_toggles(field, design) if toggles is None else toggles)
     if design != "one-at-a-time":
         _check_together(field, design, names)
     chosen = _effective(field, start, design, names, are_named)
@@ -157,7 +160,12 @@ def _is_idle(field: Field, start: list[str], design: Design, names: Sequence[str
     return not changed_settings(field.contestant(with_it).workload, field.contestant(without).workload)
 
 
-def _default_toggles(design: Design) -> Sequence[str]:
+def _default_toggles(field: Field, design: Design) -> Sequence[str]:
+    if field.base.model is not None:
+        # Of the rest a model of the user's own knows nothing.
+        drop_ins = [toggle.name for toggle in DROP_INS]
+        of_any = [toggle.name for toggle in TOGGLES if toggle.settings.keys() <= OF_ANY_MODEL - OF_ITS_OWN]
+        return (*drop_ins, *of_any) if design == "one-at-a-time" else drop_ins
     if design == "cumulative":
         return PHASES
     if design == "factorial":
@@ -183,8 +191,12 @@ def _clash(field: Field, names: Sequence[str]) -> tuple[str, str, str] | None:
             continue
         mine, theirs = (find_variant(name, field.own).settings for name in (one, other))
         for setting in sorted(mine.keys() & theirs.keys()):
-            if mine[setting] != theirs[setting]:
+            if setting != "replace" and mine[setting] != theirs[setting]:
                 return one, other, setting
+        both = mine.get("replace", {}), theirs.get("replace", {})
+        for component in sorted(both[0].keys() & both[1].keys()):
+            if both[0][component] != both[1][component]:
+                return one, other, f"the drop-in for {component}"
     return None
 
 

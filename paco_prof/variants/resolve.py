@@ -9,7 +9,7 @@ from typing import Any
 
 from paco_prof.errors import UsageError
 from paco_prof.records import VariantKind, VariantUsed
-from paco_prof.settings import Workload, changed_settings, with_settings
+from paco_prof.settings import OF_ANY_MODEL, Workload, changed_settings, with_settings
 from paco_prof.variants.catalogue import CATALOGUE, TOGGLES
 from paco_prof.variants.variant import Variant, combined, least_exact, most_exact
 
@@ -55,6 +55,7 @@ def plan_variant(
     """
     variant = find_variant(name, own)
     changed = with_settings(base, variant.settings)
+    _refuse_what_the_model_has_not(name, with_settings(changed, overrides))
     undone = undone_choice(name, changed, base, explicit)
     if undone is not None:
         setting, message = undone
@@ -64,10 +65,37 @@ def plan_variant(
         workload=workload,
         base=base,
         used=VariantUsed(
-            name=name, kind=_kind(variant, workload, changed, base), settings=changed_settings(workload, base)
+            name=name,
+            kind=_kind(variant, workload, changed, base),
+            settings={setting: _written(value) for setting, value in changed_settings(workload, base).items()},
         ),
         optional=variant.optional - frozenset(changed_settings(workload, changed)),
     )
+
+
+def _refuse_what_the_model_has_not(name: str, workload: Workload) -> None:
+    """A model of the user's own would ignore our settings in silence, and ours has no need of drop-ins.
+
+    Raises:
+        UsageError: there are such settings.
+    """
+    if workload.model is None:
+        if workload.replace:
+            raise UsageError(
+                f"{name}: drop-ins take the place of components of a model of your own.", "Name it: --model."
+            )
+        return
+    unknown = sorted(changed_settings(workload, Workload()).keys() - OF_ANY_MODEL)
+    if unknown:
+        raise UsageError(
+            f"{name}: {unknown[0]} is a setting of PaCo-2 here, and {workload.model} knows nothing of it.",
+            "What your factory takes is given to it: --model-arg NAME=VALUE, or model_args of the configuration.",
+        )
+
+
+def _written(value: Any) -> Any:
+    """A setting's value as `--set` would have it."""
+    return ",".join(f"{name}={by}" for name, by in value) if isinstance(value, tuple) else value
 
 
 def undone_choice(name: str, changed: Workload, base: Workload, explicit: Sequence[str]) -> tuple[str, str] | None:
@@ -122,6 +150,9 @@ def kind_of(workload: Workload, base: Workload) -> VariantKind:
                 kinds[name].append(toggle.kind)
     for name in APPROXIMATIONS & kinds.keys():
         kinds[name].append("approximate")
+    if "replace" in kinds:
+        # A drop-in claims to change nothing but time.
+        kinds["replace"].append("exact")
     return least_exact(most_exact(found) if found else "different" for found in kinds.values())
 
 

@@ -44,7 +44,9 @@ def combined(name: str, why: str, parts: Sequence[Variant], claim: SpeedupClaim 
     """Several variants as one; what a later one sets counts, and the kind is the least exact of theirs."""
     settings: dict[str, Any] = {}
     for part in parts:
-        settings |= part.settings
+        # Drop-ins for one component and for another go together.
+        both = {**settings.get("replace", {}), **part.settings.get("replace", {})}
+        settings |= part.settings | ({"replace": both} if both else {})
     optional = frozenset[str]().union(*(part.optional for part in parts))
     kind = least_exact(part.kind for part in parts)
     return Variant(name, why, kind, settings, claim, tuple(part.name for part in parts), optional)

@@ -16,6 +16,7 @@ from gate import gate_figures
 from judgement import judgement_figures, live_figures
 from learning import learning_figures
 from overhead import light_step, overhead_figures, reference_step
+from own_model import own_model_figures
 from projection import projection_figures
 from startup import startup_figures
 from tax import tax_figures
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "gate": gate_figures,
     "learning": learning_figures,
     "projection": projection_figures,
+    "own-model": own_model_figures,
     "instrument": lambda: [
         *overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5),
         *overhead_figures("ResNet-18, 96 px, batch 8, reference loss", reference_step(), 180, profiled_steps=1),

@@ -17,6 +17,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
         ("read_comparison.py", "established"),
         ("drop_in.py", "drop-in: loss 12.910"),
         ("project_hours.py", "exact: "),
+        ("api_breakdown.py", "adds up: 1.000000 of the step"),
+        ("api_compare.py", "drop-in"),
+        ("api_estimate.py", "<Estimate: 100 epochs: baseline "),
     ],
 )
 def test_an_example_runs(script: str, words: str) -> None:
@@ -27,4 +30,5 @@ def test_an_example_runs(script: str, words: str) -> None:
 
 def test_every_script_is_tested_here() -> None:
     scripts = {"one_step.py", "read_record.py", "read_comparison.py", "drop_in.py", "project_hours.py"}
+    scripts |= {"api_breakdown.py", "api_compare.py", "api_estimate.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == scripts

@@ -23,7 +23,7 @@ def test_a_typo_is_an_attribute_error_and_not_silence() -> None:
 
 def test_importing_the_package_imports_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys, paco_prof; paco_prof.stage; paco_prof.read_record; "
+        "import sys, paco_prof; paco_prof.stage; paco_prof.read_record; paco_prof.breakdown; paco_prof.Estimate; "
         "print([m for m in ('torch', 'timm', 'pandas', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -124,14 +124,14 @@ def test_without_a_line_a_place_is_the_file(tmp_path: Path) -> None:
 
 def test_a_table_that_nobody_reads_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "[variants]\n\n[chekc]\n") == (
-        "paco-prof.toml, line 3: 'chekc' says nothing to paco-prof. There is variants, check."
+        "paco-prof.toml, line 3: 'chekc' says nothing to paco-prof. There is variants, check, stages."
     )
     assert refusal(tmp_path, "[tool.paco-prof.check]\n") == (
         "paco-prof.toml, line 1: 'tool' says nothing to paco-prof. In paco-prof.toml tables begin without it."
     )
     (tmp_path / "paco-prof.toml").unlink()
     assert refusal(tmp_path, "[tool.check]\n[tool.paco-prof.chekc]\n", "pyproject.toml") == (
-        "pyproject.toml, line 2: 'chekc' says nothing to paco-prof. There is variants, check."
+        "pyproject.toml, line 2: 'chekc' says nothing to paco-prof. There is variants, check, stages."
     )
 
 

@@ -211,7 +211,6 @@ def test_what_is_let_pass_is_planned() -> None:
             "'d32 over baseline >= 1.5x': one of the two has to be the gate's own variant, which is exact. Say variant "
             "= 'd32', or budget another pair.",
         ),
-        (["fidelity"], OWN, "'fidelity': of a model of your own there is no float64 reference."),
         (
             ["paco-tax <= 15 %"],
             OWN,
@@ -221,8 +220,8 @@ def test_what_is_let_pass_is_planned() -> None:
         (
             ["loss <= 10 %"],
             {**OWN, "set": {"dim": 32}},
-            "baseline: dim is a setting of PaCo-2 here, and my_models:build knows nothing of it. Say variant = "
-            "'baseline', and give your factory model_args.",
+            "baseline: dim is a setting of PaCo-2 here, and my_models:build knows nothing of it. What your factory "
+            "takes is given to it: --model-arg NAME=VALUE, or model_args of the configuration.",
         ),
         (["loss <= 10 %"], {**OWN, "variant": "fused-loss"}, "fused-loss: contrast is a setting of PaCo-2 here"),
         (["loss <= 10 %", "d32: loss <= 10 %"], OWN, "d32: dim is a setting of PaCo-2 here"),

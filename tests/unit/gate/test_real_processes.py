@@ -153,7 +153,7 @@ def test_code_that_cannot_be_imported_on_one_side_is_an_error_of_that_revision(p
     project.write("measured.py", WELL if side == "before" else RAISING)
     record, result = take(project, lambda tree, count: "measured:make")
     assert (result.verdict, result.reason) == ("error", "failed")
-    assert result.detail == f"{side}: raised at its start: ImportError: no kernels were built"
+    assert result.detail == f"{side}: raised at its start: ImportError: no kernels were built (measured.py, line 1)"
     assert record.comparisons[0].launches == ()
 
 

@@ -13,6 +13,8 @@ from paco_prof.gate.budgets import parse_budget
 from paco_prof.gate.table import Against, Baseline, CheckTable, check_table
 from paco_prof.variants.user_file import own_variants
 
+# What is not said by a key of its own.
+OF_THE_WHOLE_FILE = ("root", "file", "stages")
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "paco-prof.toml"
 
 
@@ -176,7 +178,7 @@ def test_a_model_is_imported_from_the_files_folder_and_src(tmp_path: Path) -> No
         (
             'model = "my_package.models"',
             "line 2: check: model: 'my_package.models' is not of the form module:factory. "
-            "For example 'my_package.models:build'.",
+            "For example my_package.models:build, or path/to/models.py:build.",
         ),
         (
             "model_args = { sizes = [1, 2] }",
@@ -210,9 +212,7 @@ def test_what_it_cannot_say_is_one_line(entries: str, message: str, tmp_path: Pa
     assert refusal(tmp_path, entries) == f"paco-prof.toml, {message}"
 
 
-@pytest.mark.parametrize(
-    "model", ["", ":build", "models:", "a:b:c", "a b:c", "a.:b", "1a:b", "a/b.py:build", "a:class"]
-)
+@pytest.mark.parametrize("model", ["", ":build", "models:", "a:b:c", "a b:c", "a.:b", "1a:b", "a/b:build", "a:class"])
 def test_a_model_is_a_module_and_what_makes_it(model: str, tmp_path: Path) -> None:
     assert "is not of the form module:factory" in refusal(tmp_path, f'model = "{model}"')
 
@@ -235,7 +235,9 @@ def test_the_example_reads_as_it_stands_and_with_all_that_it_leaves_out(tmp_path
     assert table.against == Against("main", 0.03)
     whole = read(tmp_path, re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE))
     assert (whole.model, whole.python_path, whole.threads) == ("my_package.models:build", ("src",), 2)
+    assert (whole.step, whole.replace) == ("my_package.training:losses", {"criterion": "paco_prof:OptimizedPaCoLoss"})
+    assert dict(whole.stages) == {"my_package.geometry.scatter": "covariance", "neck": "my_neck", "aux_head": ""}
     assert whole.baseline is not None
     for field in fields(CheckTable):
         key = re.compile(rf"^(# )?{field.name} = ", re.MULTILINE)
-        assert len(key.findall(text.partition("[check]")[2])) == (field.name not in ("root", "file")), field.name
+        assert len(key.findall(text.partition("[check]")[2])) == (field.name not in OF_THE_WHOLE_FILE), field.name

@@ -10,7 +10,7 @@ import pytest
 from paco_prof.records import SpeedupClaim
 from paco_prof.render.document import Heading, Paragraph, Row, Table
 from paco_prof.render.variants_report import variants_data, variants_document
-from paco_prof.variants.catalogue import CATALOGUE, PRESETS, TOGGLES
+from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, PRESETS, TOGGLES
 from paco_prof.variants.variant import Variant
 
 PRESET = Variant(
@@ -25,9 +25,13 @@ TOGGLE = Variant("one", "Another way.", "approximate", {"compile": True}, error=
 MINE = Variant("mine", "What we [train].", "approximate", {"precision": "bfloat16"}, parts=("bfloat16",))
 
 
+def titled(*groups: tuple[Variant, ...]) -> dict[str, tuple[Variant, ...]]:
+    return dict(zip(("Presets", "Toggles", "Yours"), groups, strict=True))
+
+
 def sections(*groups: tuple[Variant, ...]) -> dict[str, tuple[Row, ...]]:
     """The tables by their headings."""
-    blocks = variants_document(*groups).blocks
+    blocks = variants_document(titled(*groups)).blocks
     found = {}
     for heading, table in itertools.pairwise(blocks):
         if isinstance(heading, Heading):
@@ -54,7 +58,7 @@ def test_a_row_says_what_a_variant_does_holds_and_is_claimed_to_bring() -> None:
 
 
 def test_the_document_says_what_kinds_are_and_whose_words_the_claims_are() -> None:
-    document = variants_document(PRESETS, TOGGLES, ())
+    document = variants_document(titled(PRESETS, TOGGLES, ()))
     assert document.title == "paco-prof variants"
     text = " ".join(block.text for block in document.blocks if isinstance(block, Paragraph))
     for words in ("exact", "approximate", "different", "analysis", "--variant NAME", "float64"):
@@ -62,13 +66,13 @@ def test_the_document_says_what_kinds_are_and_whose_words_the_claims_are() -> No
 
 
 def test_only_running_text_wraps() -> None:
-    document = variants_document(PRESETS, TOGGLES, (MINE,))
+    document = variants_document(titled(PRESETS, TOGGLES, (MINE,)))
     for table in (block for block in document.blocks if isinstance(block, Table)):
         assert [column.wraps for column in table.columns] == [False, False, True]
 
 
 def test_the_whole_catalogue_is_there() -> None:
-    found = sections(PRESETS, TOGGLES, ())
+    found = sections(PRESETS, TOGGLES, (DROP_IN, *DROP_INS))
     assert [row.cells[0] for rows in found.values() for row in rows] == [variant.name for variant in CATALOGUE]
     assert all(cell for rows in found.values() for row in rows for cell in row.cells)
 

@@ -174,7 +174,7 @@ def test_a_run_that_fails_is_noted_and_the_others_go_on(monkeypatch: pytest.Monk
     outcome = trained(record_of("exact", "fused-loss", plan=ONE_EACH))
     assert outcome.error is None
     assert outcome.record.status == "failed"
-    assert [run.failed for run in outcome.record.runs] == ["RuntimeError: the step broke", ""]
+    assert [run.failed.partition(" (")[0] for run in outcome.record.runs] == ["RuntimeError: the step broke", ""]
     assert [len(outcome.record.complete_runs(place)) for place in range(2)] == [0, 1]
 
 
@@ -185,7 +185,7 @@ def test_a_run_that_cannot_be_built_for_want_of_memory_is_noted(monkeypatch: pyt
     monkeypatch.setattr(accuracy_module, "build", no_memory)
     outcome = trained(record_of("exact", "fused-loss", plan=ONE_EACH))
     assert outcome.error is None
-    assert [run.failed for run in outcome.record.runs] == ["MemoryError", "MemoryError"]
+    assert [run.failed.partition(" (")[0] for run in outcome.record.runs] == ["MemoryError", "MemoryError"]
 
 
 def test_bad_input_ends_it_and_keeps_what_was_trained() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from paco_prof.settings import Workload, changed_settings, settable, with_settings
-from paco_prof.variants.catalogue import CATALOGUE, PRESETS, TOGGLES
+from paco_prof.variants.catalogue import CATALOGUE, DROP_INS, PRESETS, TOGGLES
 from paco_prof.variants.variant import Variant, least_exact
 
 BY_NAME = {variant.name: variant for variant in CATALOGUE}
@@ -48,7 +48,7 @@ def test_what_was_asked_for_is_there(name: str) -> None:
 
 
 def test_names_are_unique_and_can_be_typed() -> None:
-    assert len(BY_NAME) == len(CATALOGUE) == len(PRESETS) + len(TOGGLES)
+    assert len(BY_NAME) == len(CATALOGUE) == len(PRESETS) + len(TOGGLES) + 1 + len(DROP_INS)
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in BY_NAME)
 
 

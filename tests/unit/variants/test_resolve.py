@@ -12,6 +12,7 @@ from paco_prof.variants.resolve import find_variant, parse_overrides, plan_varia
 from paco_prof.variants.variant import Variant
 
 BASE = Workload(seed=4, device="cpu", threads=3)
+OWN = BASE.model_copy(update={"model": "my_models:build"})
 MINE = Variant("mine", "Mine.", "approximate", {"matching": "greedy", "dim": 16}, optional=frozenset({"matching"}))
 
 
@@ -37,10 +38,37 @@ def test_the_rest_of_the_baseline_stays() -> None:
     assert restored(planned.workload, BASE, planned.used.settings) == BASE
 
 
+def test_drop_ins_for_two_components_go_together() -> None:
+    planned = plan_variant(OWN, "drop-in-criterion+drop-in-matcher+bfloat16", {})
+    assert dict(planned.workload.replace) == {
+        "criterion": "paco_prof:OptimizedPaCoLoss",
+        "matcher": "paco_prof:BatchedMatcher",
+    }
+    assert planned.used.kind == "approximate"
+    assert planned.used.settings == {
+        "precision": "bfloat16",
+        "replace": "criterion=paco_prof:OptimizedPaCoLoss,matcher=paco_prof:BatchedMatcher",
+    }
+    # As the record has it, it makes the same workload again.
+    assert with_settings(OWN, planned.used.settings) == planned.workload
+
+
+def test_paco_2_itself_has_no_need_of_drop_ins() -> None:
+    with pytest.raises(UsageError, match=r"^drop-in: drop-ins take the place of components of a model of your own\."):
+        plan_variant(BASE, "drop-in", {})
+
+
+@pytest.mark.parametrize("name", ["exact", "d32", "fused-loss", "bfloat16+gamma0"])
+def test_a_model_of_ones_own_knows_nothing_of_paco_2s_settings(name: str) -> None:
+    with pytest.raises(UsageError, match=r"is a setting of PaCo-2 here, and my_models:build knows nothing of it\."):
+        plan_variant(OWN, name, {})
+
+
 @pytest.mark.parametrize("variant", CATALOGUE, ids=[variant.name for variant in CATALOGUE])
 def test_every_variant_can_be_planned(variant: Variant) -> None:
-    planned = plan_variant(BASE, variant.name, {})
-    assert planned.workload == with_settings(BASE, variant.settings)
+    base = OWN if "replace" in variant.settings else BASE
+    planned = plan_variant(base, variant.name, {})
+    assert planned.workload == with_settings(base, variant.settings)
     assert planned.used.kind == variant.kind
     assert planned.used.left_out == {}
     assert planned.optional == variant.optional

@@ -15,8 +15,8 @@ from torch.nn import functional
 from paco_prof.errors import UsageError
 from paco_prof.measure.clock import clock_for
 from paco_prof.measure.training import timed_step
-from paco_prof.measure.user_model import build_user_model
-from paco_prof.measure.workload import build_step
+from paco_prof.measure.user.model import build_user_model
+from paco_prof.measure.user.step import build_user_step
 from paco_prof.paco2.plain import PlainTwoView
 from paco_prof.settings import Workload
 from tiny import CPU, TINY
@@ -170,15 +170,18 @@ def test_a_module_that_raises_says_where_in_it(module: Callable[[str], str]) -> 
 
 def test_a_module_that_is_not_there_is_named() -> None:
     message = refusal("no_such_module:Model")
-    assert message == "no_such_module:Model cannot be imported: ModuleNotFoundError: No module named 'no_such_module'."
+    assert message.startswith("no_such_module:Model: there is no module no_such_module. ")
 
 
-@pytest.mark.parametrize(("attribute", "missing"), [("Modell", "Modell"), ("Factory.Outer.build", "Outer")])
-def test_what_is_not_in_the_module_is_named(module: Callable[[str], str], attribute: str, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "missing", "hint"),
+    [("Modell", "Modell", "Did you mean Model?"), ("Factory.Outer.build", "Outer", "Name a class or a function.")],
+)
+def test_what_is_not_in_the_module_is_named(
+    module: Callable[[str], str], attribute: str, missing: str, hint: str
+) -> None:
     name = module(SOURCE)
-    assert refusal(f"{name}:{attribute}") == (
-        f"{name}:{attribute} cannot be built: {name} has no {missing}. Name a class or a function."
-    )
+    assert refusal(f"{name}:{attribute}") == f"{name}:{attribute}: {name} has no {missing}. {hint}"
 
 
 @pytest.mark.parametrize("attribute", ["failing", "deep"])
@@ -201,15 +204,16 @@ def test_a_package_that_the_factory_lacks_is_told_at_the_factorys_line(module: C
 
 def test_an_argument_that_the_factory_does_not_have_is_named(module: Callable[[str], str]) -> None:
     name = module(SOURCE)
-    message = refusal(f"{name}:Model", depth=3)
-    assert message.startswith(f"{name}:Model cannot be built: TypeError: ")
-    assert "unexpected keyword argument 'depth'" in message
+    line = SOURCE.splitlines().index("    def __init__(self, width=4, bias=True, num_classes=5):") + 1
+    assert refusal(f"{name}:Model", depth=3) == (
+        f"{name}:Model takes other arguments: got an unexpected keyword argument 'depth' ({name}.py, line {line}). "
+        "It takes width, bias, num_classes; --model-arg NAME=VALUE gives one."
+    )
 
 
 def test_what_cannot_be_called_makes_nothing(module: Callable[[str], str]) -> None:
     name = module("SIZE = 3\n")
-    message = refusal(f"{name}:SIZE")
-    assert message.startswith(f"{name}:SIZE cannot be built: TypeError: 'int' object is not callable")
+    assert refusal(f"{name}:SIZE") == f"{name}:SIZE is a int, and cannot be called. Name a factory."
 
 
 def test_what_is_no_module_is_told(module: Callable[[str], str]) -> None:
@@ -227,7 +231,7 @@ def threads_as_they_were() -> Iterator[None]:
 
 @pytest.mark.usefixtures("threads_as_they_were")
 def test_its_step_is_divided_by_the_stages_that_it_announces(module: Callable[[str], str]) -> None:
-    step, built = build_step(workload(f"{module(SOURCE)}:Model"), CPU)
+    step, built, _ = build_user_step(workload(f"{module(SOURCE)}:Model"), CPU)
     assert built.num_parameters == sum(p.numel() for p in step.model.parameters())
     before = step.model.body.weight.detach().clone()
     timed = timed_step(step.run, clock_for(CPU))
@@ -243,7 +247,7 @@ def test_its_step_is_divided_by_the_stages_that_it_announces(module: Callable[[s
 def test_the_yardsticks_loss_is_the_cross_entropy_of_the_mean_of_both_views() -> None:
     arguments = (("backbone_name", TINY.backbone), ("num_classes", 5), ("image_size", 96))
     plain = TINY.model_copy(update={"model": "paco_prof.paco2.plain:PlainTwoView", "model_args": arguments})
-    step, _ = build_step(plain, CPU)
+    step, _, _ = build_user_step(plain, CPU)
     model, batch = step.model, step.batch
     assert isinstance(model, PlainTwoView)
     model.eval()
