@@ -63,7 +63,7 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	$(BIN)/python tests/benchmarks/gate_example.py
 	cd examples/main_job && ../../$(BIN)/paco-prof check --no-progress --output ../../reports/check_resnet50.json \
 		--markdown ../../reports/check_resnet50.md --plot ../../reports/check_resnet50.png
-	cd tests/foreign && $(OWN) breakdown --model $(FOREIGN) --output ../../reports/breakdown_own_model.json \
+	cd tests/foreign && $(OWN) breakdown --model $(FOREIGN) --max-seconds 90 --output ../../reports/breakdown_own_model.json \
 		--markdown ../../reports/breakdown_own_model.md --plot ../../reports/breakdown_own_model.png
 	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
 		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \

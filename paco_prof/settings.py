@@ -78,7 +78,8 @@ class Workload(BaseModel):
         clip_norm: largest norm of the whole gradient; None does not clip.
         epoch: the epoch that the model believes it is in; it decides how parts are matched.
         threads: intra-operator CPU threads; None leaves them as torch chooses.
-        data: `synthetic` (the same batch of random images in every step), `digits`, or `folder:` and a path.
+        data: `synthetic` (the same batch of random images in every step), `digits`, or `folder:` and a path; a record
+            of steps on a batch that somebody handed over says `the caller's`.
         workers: processes that load images; None is none on a CPU, whose cores the step needs, and up to eight beside
             an accelerator.
         drop_last: leave out an epoch's last batch where it is not full.

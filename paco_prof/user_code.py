@@ -10,9 +10,10 @@ from __future__ import annotations
 import difflib
 import keyword
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from paco_prof.errors import UsageError
@@ -22,16 +23,21 @@ from paco_prof.user_file import UserFile
 __all__ = [
     "Named",
     "UserCode",
+    "check_argument",
+    "check_stage",
+    "look_around",
     "look_in",
     "parse_argument",
     "parse_arguments",
     "parse_name",
     "parse_replacements",
     "parse_stages",
+    "refuse_settings_of_paco2",
     "user_code",
 ]
 
-
+# What a factory decides; these settings, and their options, are for PaCo-2 itself.
+OF_PACO2 = {"backbone": "--backbone", "num_parts": "-K", "window": "-r", "dim": "-d"}
 EXAMPLE = "For example my_package.models:build, or path/to/models.py:build."
 
 
@@ -70,8 +76,9 @@ class UserCode:
         Args:
             folder: that the command runs in; of the others, those below it are kept.
         """
+        folder = folder.resolve()
         below = (path.resolve() for path in self.folders)
-        kept = (str(PurePath(path.relative_to(folder))) for path in below if path.is_relative_to(folder.resolve()))
+        kept = (str(PurePath(path.relative_to(folder))) for path in below if path.is_relative_to(folder))
         return {
             "model": self.model,
             "model_args": tuple(self.arguments.items()),
@@ -135,7 +142,7 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Argument]:
     """`["d=32", "pretrained=false"]` as arguments, each of the type that it looks like.
 
     Raises:
-        UsageError: one is not of the form name=value, or stands there twice.
+        UsageError: one is not of the form name=value, stands there twice, or is what no record may hold.
     """
     arguments: dict[str, Argument] = {}
     for text in texts:
@@ -145,6 +152,7 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Argument]:
         if name in arguments:
             raise UsageError(f"--model-arg {name} stands there twice.", "Give it once.")
         arguments[name] = parse_argument(value)
+        check_argument(arguments[name], f"--model-arg {name}: ")
     return arguments
 
 
@@ -165,14 +173,51 @@ def parse_argument(text: str) -> Argument:
     return text
 
 
-def parse_replacements(texts: Sequence[str], folder: Path = Path()) -> tuple[dict[str, str], tuple[Path, ...]]:
-    """What `--replace component=module:factory` says: component -> `module:factory`, and folders to look in.
+def check_argument(value: object, place: str = "") -> None:
+    """Find out whether a record may hold an argument of a factory.
+
+    Args:
+        place: where it was said, for the message.
+
+    Raises:
+        UsageError: it is an absolute path, which would tell where somebody's files are.
+    """
+    if not isinstance(value, str):
+        return
+    if value.startswith("~") or PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute():
+        raise UsageError(
+            f"{place}{value!r} is an absolute path, and a record holds none.",
+            "Give it relative to this folder, or let the factory know it.",
+        )
+
+
+def refuse_settings_of_paco2(model: str, settings: Mapping[str, Any], hint: str = "") -> None:
+    """Find settings that a model of the user's own would ignore in silence.
+
+    Args:
+        model: what a message calls it.
+        settings: that somebody has chosen, by their own names.
+        hint: what can be done instead; empty where an argument of the factory may do it.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for setting, option in OF_PACO2.items():
+        if setting in settings:
+            argument = f"{option.lstrip('-')}={settings[setting]}"
+            raise UsageError(
+                f"{option} is for PaCo-2 itself; {model} decides by what makes it.",
+                hint or f"Give the factory what it takes, for example --model-arg {argument}.",
+            )
+
+
+def parse_replacements(texts: Sequence[str], folder: Path = Path()) -> dict[str, Named]:
+    """What `--replace component=module:factory` says: component -> what takes its place.
 
     Raises:
         UsageError: one is not of that form, or a component stands there twice.
     """
-    replacements: dict[str, str] = {}
-    folders: list[Path] = []
+    replacements: dict[str, Named] = {}
     for text in texts:
         component, equals, factory = text.partition("=")
         if not equals or not component:
@@ -182,10 +227,8 @@ def parse_replacements(texts: Sequence[str], folder: Path = Path()) -> tuple[dic
             )
         if component in replacements:
             raise UsageError(f"--replace {component} stands there twice.", "Give it once.")
-        named = parse_name(factory, f"--replace {component}", folder)
-        replacements[component] = named.name
-        folders += [named.folder] if named.folder is not None else []
-    return replacements, tuple(folders)
+        replacements[component] = parse_name(factory, f"--replace {component}", folder)
+    return replacements
 
 
 def parse_stages(file: UserFile | None) -> tuple[tuple[str, str], ...]:
@@ -197,19 +240,40 @@ def parse_stages(file: UserFile | None) -> tuple[tuple[str, str], ...]:
     """
     stages = {} if file is None else file.table("stages")
     for path, name in stages.items():
-        if not isinstance(name, str) or (name and not all(name.split("/"))):
-            assert file is not None
-            place = file.place("stages", path)
-            hint = "A stage's name is text; a slash makes it part of another one: loss/mine."
-            raise UsageError(f"{place}: stages: {path!r} cannot be the stage {name!r}.", hint)
+        if file is not None:
+            check_stage(path, name, f"{file.place('stages', path)}: ")
     return tuple(stages.items())
+
+
+def check_stage(path: str, name: object, place: str = "") -> None:
+    """Find out whether a path of the user's code can be a stage of that name.
+
+    Args:
+        place: where that is said, for the message.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not isinstance(name, str) or (name and not all(name.split("/"))):
+        hint = "A stage's name is text; a slash makes it part of another one: loss/mine."
+        raise UsageError(f"{place}stages: {path!r} cannot be the stage {name!r}.", hint)
 
 
 def look_in(folders: Iterable[Path]) -> None:
     """Let Python look for modules in some folders before all others."""
     for folder in reversed([str(folder) for folder in folders]):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+
+
+def look_around(folder: Path) -> None:
+    """Let Python look in a folder, and `src` in it, after what was named and before what is installed."""
+    libraries = {sysconfig.get_path("stdlib"), *(path for path in sys.path if path.endswith(".zip"))}
+    place = next((place for place, path in enumerate(sys.path) if path in libraries), len(sys.path))
+    for path in (str(folder / "src"), str(folder)):
+        if path not in sys.path[:place]:
+            sys.path.insert(place, path)
 
 
 def _is_name(text: str) -> bool:

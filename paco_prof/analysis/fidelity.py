@@ -58,7 +58,9 @@ def fidelity_view(kind: VariantKind, measured: Fidelity | None) -> FidelityView 
     }
     total = errors.get("total")
     if measured.float64_loss_error is not None and measured.float64_gradient_error is not None:
-        is_exact = max(measured.float64_loss_error, measured.float64_gradient_error) <= EXACT_IN_FLOAT64
+        # Each by itself: of two, one of which is no number, the larger may be either.
+        in_float64 = (measured.float64_loss_error, measured.float64_gradient_error)
+        is_exact = all(error <= EXACT_IN_FLOAT64 for error in in_float64)
     else:
         is_exact = total is not None and total <= EXACT_LOSS and measured.gradient_error <= EXACT_GRADIENT
     return FidelityView(kind, measured, errors, is_exact, _verdict(kind, measured, is_exact))

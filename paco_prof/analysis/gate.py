@@ -172,8 +172,10 @@ def _fidelity_result(check: Check, comparison: ComparisonRecord) -> CheckResult:
     if view is None:
         noted = [note.detail for note in comparison.notes if note.code == "no_fidelity"]
         return CheckResult(check, "error", "not measured", noted[-1] if noted else "it was not compared with float64")
-    measured = [*view.measured.losses.values(), view.measured.gradient_error]
-    is_broken = view.verdict == "contradicted" or not all(map(math.isfinite, measured))
+    found = view.measured
+    in_float64 = [error for error in (found.float64_loss_error, found.float64_gradient_error) if error is not None]
+    numbers = [*found.losses.values(), found.gradient_error, *in_float64]
+    is_broken = view.verdict == "contradicted" or not all(map(math.isfinite, numbers))
     return CheckResult(check, "fail" if is_broken else "pass", fidelity=view)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Term",
     "TermTime",
     "TrainingEndedEarly",
+    "UnsavedState",
     "epoch_terms",
     "find_in_run",
     "run_view",
@@ -106,9 +107,23 @@ class Resumed:
     processes: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnsavedState:
+    """A model of somebody's own keeps tensors beside weights and buffers, which no checkpoint holds.
+
+    Attributes:
+        names: dotted, of the attributes, or of the first few.
+        number: of all of them.
+    """
+
+    names: tuple[str, ...]
+    number: int
+
+
 RunFinding = (
     TrainingEndedEarly
     | Resumed
+    | UnsavedState
     | LeftOut
     | ContradictedKind
     | GradientAstray
@@ -188,5 +203,8 @@ def _about_the_run(record: TrainingRunRecord) -> Iterator[RunFinding]:
     if record.variant.left_out:
         yield LeftOut(record.variant.name, tuple(record.variant.left_out.items()))
     for note in record.notes:
+        if note.code == "unsaved_state":
+            names = tuple(note.detail.split(", "))
+            yield UnsavedState(names, note.number or len(names))
         if note.code == "no_fidelity":
             yield NoFidelity(note.detail)

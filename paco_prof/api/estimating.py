@@ -17,6 +17,7 @@ from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.planning import COMPARED, base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.results import Estimate
 from paco_prof.store import Record, read_record
+from paco_prof.variants.resolve import refuse_unused_drop_ins
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,10 +113,9 @@ def estimate(
         placed = {"device": device, "seed": seed, "threads": threads}
         base = base_workload(explicit, data=data or DIGITS, **placed, **handed.settings)
         refuse_synthetic(base)
-        planned = [
-            planned_variant(base, name, overrides, tuple(explicit), handed.variants)
-            for name in _once(names or COMPARED[handed.is_own])
-        ]
+        tried = _once(names or COMPARED[handed.is_own])
+        refuse_unused_drop_ins(handed.variants, tried)
+        planned = [planned_variant(base, name, overrides, tuple(explicit), handed.variants) for name in tried]
         pace = {"steps": steps, "max_seconds": max_seconds}
         return _tried(planned, size, handed, pace, progress, is_of_data=data is not None)
 

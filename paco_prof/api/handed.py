@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from paco_prof.errors import UsageError
 from paco_prof.measure.user.place import is_user_file
-from paco_prof.settings import ALIASES
-from paco_prof.user_code import Named, UserCode, parse_name, parse_stages
+from paco_prof.user_code import (
+    Named,
+    UserCode,
+    check_argument,
+    check_stage,
+    parse_name,
+    parse_stages,
+    refuse_settings_of_paco2,
+)
 from paco_prof.user_file import UserFile
 from paco_prof.variants.catalogue import drop_in
+from paco_prof.variants.resolve import refuse_unused_drop_ins
 
 if TYPE_CHECKING:
     from paco_prof.variants.variant import Variant
@@ -25,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Handed", "hand_over"]
 
 MAIN = "__main__"
-# What a factory decides; these settings are for PaCo-2 itself.
-OF_PACO2 = ("backbone", "num_parts", "window", "dim")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,12 @@ class Handed:
     def variant(self, asked: str | None) -> str:
         """The variant that one measurement is of: a model of the user's own is measured as it is, or with the drop-ins
         that were named.
+
+        Raises:
+            UsageError: drop-ins were named, and the variant that was asked for has none of them.
         """
+        if asked is not None:
+            refuse_unused_drop_ins(self.variants, [asked])
         return asked or ("drop-in" if self.variants else "baseline")
 
 
@@ -86,7 +97,10 @@ def hand_over(
     if _is_module(model):
         _refuse_module(model, arguments, elsewhere)
     name = _name(model, "model", elsewhere)
-    _refuse_paco2(name.name, settings, is_made=_is_module(model))
+    hint = "Leave it away." if _is_module(model) else "Give the factory what it takes: model_args."
+    refuse_settings_of_paco2(name.name, settings, hint)
+    for argument, value in (arguments or {}).items():
+        check_argument(value, f"model_args: {argument}: ")
     named = [name]
     if step is not None:
         named.append(_name(step, "step", elsewhere))
@@ -124,22 +138,10 @@ def _refuse_module(model: Any, arguments: Mapping[str, Any] | None, elsewhere: s
         raise UsageError(f"model_args are for what makes a model, and this {name} has been made.", "Leave them away.")
 
 
-def _refuse_paco2(name: str, settings: Mapping[str, Any], *, is_made: bool) -> None:
-    for setting in OF_PACO2:
-        if setting in settings:
-            known = next((alias for alias, whole in ALIASES.items() if whole == setting), setting)
-            hint = f"Give it what it takes: model_args={{{known!r}: {settings[setting]!r}}}."
-            raise UsageError(
-                f"{known} is for PaCo-2 itself; {name} decides by what makes it.", "Leave it away." if is_made else hint
-            )
-
-
 def _stages(stages: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     """Those of the user's configuration, and the caller's before them."""
     for path, name in (stages or {}).items():
-        if not isinstance(name, str) or "/" in name:
-            hint = "A stage's name is text without a slash: what it is part of shows where it runs."
-            raise UsageError(f"stages: {path!r} cannot be the stage {name!r}.", hint)
+        check_stage(path, name)
     return tuple({**dict(parse_stages(UserFile.find(Path.cwd()))), **(stages or {})}.items())
 
 

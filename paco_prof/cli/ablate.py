@@ -103,19 +103,19 @@ def ablate(
     phases of the analysis's checklist by default, beside what it expects of each). factorial: every combination of two
     to four toggles, and whether they get in each other's way (fused-loss and max-negatives-16 by default).
 
+    With --model the defaults are others: drop-in, where --replace says what it is, and the variants drop-in-* of other
+    components; one at a time also what can be set of any model. --toggles all is all of these in every mode, where they
+    go together without the second of two that exclude each other.
+
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
     """
     design = next((name for name in MODES if name == mode), None)
     if design is None:
         raise UsageError(f"--mode {mode!r} is unknown.", f"Use {', '.join(MODES)}.")
-    from paco_prof.variants.catalogue import TOGGLES
     from paco_prof.variants.contestants import Field, ablated
 
     named = None if toggles is None else [name.strip() for name in toggles.split(",") if name.strip()]
-    if named == ["all"]:
-        # One at a time that is the default, which leaves out what changes nothing.
-        named = None if design == "one-at-a-time" else [toggle.name for toggle in TOGGLES]
     choices = Choices(
         explicit=chosen(
             batch_size=batch_size,

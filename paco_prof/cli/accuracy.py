@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from paco_prof.cli.comparison import Choices
 from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import refuse_synthetic
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
 
@@ -66,11 +67,12 @@ def compare_accuracy(
     outputs.check(inputs)
     record = _new(choices, accuracy, names) if resume is None else _resumed(choices, accuracy, names, resume)
 
-    from paco_prof.cli.progress import BarProgress, SilentProgress
     from paco_prof.training.accuracy import AccuracyComparison
 
-    with SilentProgress() if quiet or no_progress else BarProgress(0.0) as progress:
-        outcome = AccuracyComparison(record, progress, outputs.save_record).run()
+    # What a comparison that goes on is of stands in its record, and in no option.
+    own = choices.own_model if resume is None else OwnModel(record.contestants[0].workload.model)
+    with own.measuring(0.0, silent=quiet or no_progress) as measuring:
+        outcome = AccuracyComparison(record, measuring.progress, outputs.save_record).run()
     done = outcome.record
     if not any(run.accuracy is not None for run in done.runs):
         outputs = replace(outputs, plot=None)
@@ -117,6 +119,8 @@ def _resumed(choices: Choices, accuracy: AccuracyChoices, names: list[str], path
     if fixed:
         raise UsageError(f"--resume takes what to train from {path}; {fixed} cannot be chosen once more.")
     record = read_kind(path, AccuracyRecord)
+    for contestant in record.contestants:
+        refuse_what_is_nowhere(contestant.workload, Path.cwd())
     from paco_prof.training.accuracy import resumed_accuracy
 
     return resumed_accuracy(record)

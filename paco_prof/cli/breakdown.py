@@ -103,8 +103,9 @@ def breakdown(
 ) -> int:
     """Measure where the time of a PaCo-2 training step goes, forward and backward, stage by stage.
 
-    The model is PaCo-2 on any timm backbone, in its reference form or in that of a variant; the data are synthetic
-    unless --data names others, and waiting for them is then a stage. On screen: the machine, inference, the loss alone,
+    The model is PaCo-2 on any timm backbone, in its reference form or in that of a variant, or one of your own
+    (--model), whose stages are found by their usual names without an edit. The data are synthetic unless --data names
+    others, and waiting for them is then a stage. On screen: the machine, inference, the loss alone,
     training, the bottleneck table, loss and gradient against a float64 reference, and what follows from the numbers.
 
     Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is

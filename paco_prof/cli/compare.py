@@ -130,6 +130,9 @@ def compare(
     before and after. A difference that is not established prints ~. The same variant twice measures this machine's
     noise.
 
+    With --model the variant drop-in tells what one line of your own code would save (--replace says which), and whether
+    loss and gradient stay those of your model in float64.
+
     With --accuracy each variant is trained instead, on the same data (scikit-learn's digits by default) and with the
     same seeds: accuracy, the difference with its interval, whether a variant is as good within the margin, and the time
     to an accuracy. A baseline with the reference loop is trained as its exact twin, which is checked in the same run.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
+from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import base_workload
 from paco_prof.errors import ExitCode, PacoProfError, UsageError
 
@@ -77,17 +77,17 @@ class Choices:
         Raises:
             UsageError: a setting that is unknown, or a value that cannot be.
         """
-        from paco_prof.settings import canonical, with_settings
+        from paco_prof.settings import canonical
         from paco_prof.variants.contestants import Field
         from paco_prof.variants.resolve import parse_overrides
         from paco_prof.variants.user_file import own_variants
 
-        overrides = parse_overrides(self.overrides)
+        overrides = {canonical(name): value for name, value in parse_overrides(self.overrides).items()}
+        chosen = {**self.explicit, **overrides}
         placed = {name: getattr(self, name) for name in ("device", "epoch", "seed", "threads", "workers")}
         data = self.data or DEFAULT_DATA
-        base = with_settings(base_workload(self.explicit, data=data, own_model=self.own_model, **placed), overrides)
-        explicit = (*self.explicit, *(canonical(name) for name in overrides))
-        return Field(base, (*own_variants(Path.cwd()), *self.own_model.variants()), explicit)
+        base = base_workload(chosen, data=data, own_model=self.own_model, **placed)
+        return Field(base, (*own_variants(Path.cwd()), *self.own_model.variants()), tuple(chosen))
 
 
 def compare_or_resume(
@@ -164,8 +164,11 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
             f"--resume takes what to measure from {path}; {what} cannot be chosen once more.",
             "With it go --launches, --max-minutes, --timeout and --retry-smaller.",
         )
+    record = read_kind(path, ComparisonRecord)
+    for contestant in record.contestants:
+        refuse_what_is_nowhere(contestant.workload, Path.cwd())
     return resumed(
-        read_kind(path, ComparisonRecord),
+        record,
         launches=choices.launches,
         max_seconds=None if choices.max_minutes is None else 60 * choices.max_minutes,
         timeout=choices.timeout,

@@ -147,6 +147,9 @@ def _jobs(names: Sequence[str], options: Measurement) -> list[Job]:
     own = options.own_model
     base = base_workload(options.explicit, data=options.data or DEFAULT_DATA, own_model=own, **placed)
     refuse_synthetic(base)
+    from paco_prof.variants.resolve import refuse_unused_drop_ins
+
+    refuse_unused_drop_ins(own.variants(), names)
     planned = [planned_variant(base, name, options.overrides, options.explicit, own) for name in names]
 
     # The profiler's library is told before it is loaded that its notes are not for our users.

@@ -54,8 +54,9 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         UsageError: what the file or an option says cannot be.
     """
     from paco_prof.gate.budgets import parse_effect
-    from paco_prof.gate.table import Against, Baseline, check_table, default_variant, with_model
-    from paco_prof.user_code import parse_arguments, parse_replacements
+    from paco_prof.gate.own_code import default_variant, with_code
+    from paco_prof.gate.table import Against, Baseline, check_table
+    from paco_prof.user_code import parse_arguments
 
     table = check_table(folder)
     effect = None if choices.smallest_effect is None else parse_effect(choices.smallest_effect)
@@ -64,11 +65,9 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         for name in ("variant", "launches", "max_minutes", "timeout", "threads", "device", "seed")
         if getattr(choices, name) is not None
     }
-    table = with_model(table, choices.model, choices.step, folder)
+    table = with_code(table, folder, model=choices.model, step=choices.step, replacements=choices.replace)
     if choices.model_args:
         changes["model_args"] = {**table.model_args, **parse_arguments(choices.model_args)}
-    if choices.replace:
-        changes["replace"] = {**table.replace, **parse_replacements(choices.replace, folder)[0]}
     for option, entry in (
         ("--model-arg", choices.model_args),
         ("--step", choices.step),
@@ -77,7 +76,7 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         if entry and table.model is None:
             raise UsageError(f"{option} goes with --model.", "Name your model, or leave the option away.")
     if choices.variant is None and (choices.model is not None or choices.replace):
-        changes["variant"] = default_variant(table.model, changes.get("replace", table.replace))
+        changes["variant"] = default_variant(table.model, table.replace)
     if choices.budgets:
         changes["budgets"] = _budgets(table.budgets, choices.budgets, changes.get("variant", table.variant))
     if choices.settings:
@@ -91,7 +90,23 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         changes["baseline"] = Baseline(str(choices.baseline), choices.baseline.absolute(), smallest)
     elif table.baseline is not None and effect is not None:
         changes["baseline"] = replace(table.baseline, smallest_effect=effect)
-    return _only(replace(table, **changes), choices.only)
+    table = _only(replace(table, **changes), choices.only)
+    if choices.replace:
+        _refuse_unused_drop_ins(table)
+    return table
+
+
+def _refuse_unused_drop_ins(table: CheckTable) -> None:
+    """Find out whether `--replace` says what nothing that is asked is about.
+
+    Raises:
+        UsageError: that is so.
+    """
+    from paco_prof.variants.catalogue import drop_in
+    from paco_prof.variants.resolve import refuse_unused_drop_ins
+
+    names = [name for budget in table.budgets for name in (budget.variant, budget.other)]
+    refuse_unused_drop_ins([drop_in(table.replace)], [table.variant, *names])
 
 
 def _budgets(configured: Sequence[Budget], texts: Sequence[str], variant: str) -> tuple[Budget, ...]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paco_prof.errors import UsageError
+from paco_prof.errors import PacoProfError, UsageError
 
 if TYPE_CHECKING:
     from paco_prof.cli.set_aside import SetAside
     from paco_prof.measure.progress import Progress
     from paco_prof.records import BreakdownRecord
+    from paco_prof.settings import Workload
     from paco_prof.user_code import UserCode
     from paco_prof.variants.variant import Variant
 
-__all__ = ["Measuring", "OwnModel"]
-
-# What a factory decides that --model names; the options are for PaCo-2 itself.
-OF_PACO2 = {"backbone": "--backbone", "num_parts": "-K", "window": "-r", "dim": "-d"}
+__all__ = ["Measuring", "OwnModel", "refuse_what_is_nowhere"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,15 @@ class OwnModel:
             asked: by `--variant`; None by nobody.
             default: of PaCo-2 itself; a model of the user's own is measured as it is, or with the drop-ins that were
                 named.
+
+        Raises:
+            UsageError: drop-ins were named, and the variant that was asked for has none of them.
         """
         if asked is not None:
+            if self.replace:
+                from paco_prof.variants.resolve import refuse_unused_drop_ins
+
+                refuse_unused_drop_ins(self.variants(), [asked])
             return asked
         if not self.is_given:
             return default
@@ -82,12 +88,12 @@ class OwnModel:
         """The entries of the workload that say it.
 
         Args:
-            explicit: settings that options of their own have chosen.
+            explicit: settings of the baseline that options have chosen.
 
         Raises:
             UsageError: one of the options cannot be, or goes with another.
         """
-        from paco_prof.user_code import parse_stages
+        from paco_prof.user_code import parse_stages, refuse_settings_of_paco2
         from paco_prof.user_file import UserFile
 
         code = self._code()
@@ -95,12 +101,7 @@ class OwnModel:
             if self.replace:
                 raise UsageError("--replace goes with --model.", "Name your model, or leave the option away.")
             return {}
-        for name, option in OF_PACO2.items():
-            if name in explicit:
-                raise UsageError(
-                    f"{option} is for PaCo-2 itself; {code.model} decides by its factory.",
-                    f"Give it what it takes: --model-arg NAME={explicit[name]}.",
-                )
+        refuse_settings_of_paco2(code.model, explicit)
         return {**code.settings(Path.cwd()), "stages": parse_stages(UserFile.find(Path.cwd()))}
 
     def variants(self) -> tuple[Variant, ...]:
@@ -108,17 +109,13 @@ class OwnModel:
         from paco_prof.user_code import parse_replacements
         from paco_prof.variants.catalogue import drop_in
 
-        replacements, _ = parse_replacements(self.replace, Path.cwd())
-        return (drop_in(replacements),) if replacements else ()
+        replacements = parse_replacements(self.replace, Path.cwd())
+        return (drop_in({component: by.name for component, by in replacements.items()}),) if replacements else ()
 
     def folders(self) -> tuple[Path, ...]:
         """Where its modules are looked for first, before this folder."""
-        from paco_prof.user_code import parse_replacements
-
         code = self._code()
-        _, others = parse_replacements(self.replace, Path.cwd())
-        named = (*(() if code is None else code.folders), *others)
-        return tuple(dict.fromkeys(folder.resolve() for folder in named))
+        return () if code is None else tuple(dict.fromkeys(folder.resolve() for folder in code.folders))
 
     def look_in_folders(self) -> None:
         """From now on this process finds its modules."""
@@ -139,13 +136,57 @@ class OwnModel:
         from paco_prof.cli.set_aside import set_aside
 
         self.look_in_folders()
+        ended: PacoProfError | None = None
         with ExitStack() as stack:
             aside = stack.enter_context(set_aside()) if self.is_given else None
             bar = SilentProgress() if silent else BarProgress(max_seconds, None if aside is None else aside.stream)
             stack.enter_context(bar)
-            yield Measuring(bar, aside)
+            try:
+                yield Measuring(bar, aside)
+            except PacoProfError as error:
+                ended = error
+        if ended is not None:
+            raise _with_last_words(ended, aside)
 
     def _code(self) -> UserCode | None:
-        from paco_prof.user_code import user_code
+        """The model with its drop-ins: what takes a component's place is found as the model itself is."""
+        from paco_prof.user_code import parse_replacements, user_code
 
-        return user_code(self.model, self.arguments, self.step, Path.cwd())
+        code = user_code(self.model, self.arguments, self.step, Path.cwd())
+        if code is None:
+            return None
+        drop_ins = parse_replacements(self.replace, Path.cwd()).values()
+        folders = (*code.folders, *(by.folder for by in drop_ins if by.folder is not None))
+        return replace(code, folders=tuple(dict.fromkeys(folders)))
+
+
+def refuse_what_is_nowhere(workload: Workload, folder: Path) -> None:
+    """Find out, before a comparison goes on, whether Python finds the modules that it is of; nothing is imported.
+
+    Args:
+        folder: that the command runs in.
+
+    Raises:
+        UsageError: one is not found. A file outside of the folder that the comparison began in had been named by its
+            path, which no record keeps.
+    """
+    from importlib.machinery import PathFinder
+    from importlib.util import find_spec
+
+    looked_in = [str(folder / name) for name in (*workload.python_path, "", "src")]
+    for name in (workload.model, workload.step, *(by for _, by in workload.replace)):
+        module = "" if name is None else name.partition(":")[0].partition(".")[0]
+        if not module or module in sys.modules or PathFinder.find_spec(module, looked_in) or find_spec(module):
+            continue
+        raise UsageError(
+            f"{name}: there is no module {module} here, and a record keeps no folder outside of where it began.",
+            "Go on where it began; a file from elsewhere is found where PYTHONPATH has its folder.",
+        )
+
+
+def _with_last_words(error: PacoProfError, aside: SetAside | None) -> PacoProfError:
+    """An error with what the user's code printed last, where it ended the process: that says why, and was set aside."""
+    words = [] if aside is None or "SystemExit" not in error.message else aside.last(1)
+    if words:
+        error.hint = f"It last printed {words[0].strip()!r}. {error.hint}".strip()
+    return error

@@ -10,6 +10,7 @@ from paco_prof import __version__
 from paco_prof.errors import UsageError
 from paco_prof.forms import REFERENCE
 from paco_prof.gate.budgets import Budget
+from paco_prof.gate.own_code import refuse_what_is_in_no_tree
 from paco_prof.gate.table import CheckTable
 from paco_prof.measure.comparing import new_comparison
 from paco_prof.measure.cores import usable_cores
@@ -81,9 +82,10 @@ def plan_gate(table: CheckTable, folder: Path, *, inconclusive_ok: bool = False)
         folder: where the command was started; its project is the folder of the configuration, where there is one.
 
     Raises:
-        UsageError: nothing is configured, a variant or a saved baseline that cannot be, or a budget that the gate's
-            variant has no part in.
+        UsageError: nothing is configured, a variant or a saved baseline that cannot be, a budget that the gate's
+            variant has no part in, or code that two revisions would share.
     """
+    refuse_what_is_in_no_tree(table)
     field = _field(table, folder)
     subject = field.contestant([] if table.variant == "baseline" else [table.variant], table.variant)
     checks = [_budget_check(budget, table) for budget in table.budgets]
@@ -121,15 +123,12 @@ def _refuse_what_says_nothing(check: Check, contestants: Sequence[Contestant]) -
     """Find out about checks whose answer would mean nothing.
 
     Raises:
-        UsageError: the fidelity of what does not claim to be exact, or a baseline beside another yardstick.
+        UsageError: the fidelity of what does not claim to be exact, or of a model of the user's own without a drop-in,
+            or a baseline beside another yardstick.
     """
     named = {contestant.name: contestant for contestant in contestants}
-    if check.quantity == "fidelity" and named[check.subject].variant.kind != "exact":
-        kind = named[check.subject].variant.kind
-        raise UsageError(
-            f"{check.name!r}: {check.subject} claims to be {kind}, so that nothing can contradict it.",
-            "Budget the fidelity of an exact variant.",
-        )
+    if check.quantity == "fidelity":
+        _refuse_fidelity(check, named[check.subject])
     if check.saved is not None:
         there, here = (plain.workload for plain in (check.saved.contestants[1], named[YARDSTICK]))
         if (there.model, there.model_args) != (here.model, here.model_args):
@@ -137,6 +136,20 @@ def _refuse_what_says_nothing(check: Check, contestants: Sequence[Contestant]) -
                 f"{check.name}: it was saved beside another yardstick ({dict(there.model_args)}).",
                 "paco-prof baseline save makes it anew.",
             )
+
+
+def _refuse_fidelity(check: Check, subject: Contestant) -> None:
+    """Find out about a fidelity that nothing could contradict: of an approximation, or of a model beside itself."""
+    if subject.variant.kind != "exact":
+        raise UsageError(
+            f"{check.name!r}: {check.subject} claims to be {subject.variant.kind}, so that nothing can contradict it.",
+            "Budget the fidelity of an exact variant.",
+        )
+    if subject.workload.model is not None and subject.workload.replace == subject.base.replace:
+        raise UsageError(
+            f"{check.name!r}: of a model of your own fidelity is of a drop-in, and {check.subject} has none.",
+            "Name one, --replace COMPONENT=MODULE:FACTORY, or budget the fidelity of drop-in.",
+        )
 
 
 def baseline_comparison(table: CheckTable, folder: Path, command: Sequence[str] = ()) -> ComparisonRecord:

@@ -156,12 +156,12 @@ class _GateRun:
 
     def _trees(self, repository: Repository, until_the_end: contextlib.ExitStack) -> tuple[Tree, Tree] | None:
         """The revision and the working tree; None where one of them cannot be measured, which its check says then."""
-        gate = self._gate
+        gate, measured = self._gate, self._gate.subject.workload
         folders = gate.table.folders
         try:
             old = until_the_end.enter_context(repository.worktree(gate.revision, folders, gate.table.prepare))
             new = repository.working_tree(folders)
-            check_imports((old, new), gate.table.model)
+            check_imports((old, new), measured.model, [measured.step, *dict(measured.replace).values()])
         except MeasurementError as error:
             self._answer(self._place_of_revision, trouble=error.message.rstrip("."), hint=error.hint)
             return None

@@ -10,7 +10,7 @@ import keyword
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
@@ -18,11 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paco_prof.errors import UsageError
 from paco_prof.gate.budgets import Budget, asked_twice, parse_budget, parse_effect
+from paco_prof.gate.own_code import default_variant, with_code
 from paco_prof.settings import Argument, Workload, canonical, with_settings
-from paco_prof.user_code import parse_name, parse_stages
+from paco_prof.user_code import check_argument, parse_name, parse_stages
 from paco_prof.user_file import UserFile
 
-__all__ = ["Against", "Baseline", "CheckTable", "check_table", "default_variant", "with_model"]
+__all__ = ["Against", "Baseline", "CheckTable", "check_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ class CheckTable:
         stages: dotted paths of the user's code, and the stages that they are.
         replace: components of the model, and what the variant `drop-in` puts in their place.
         python_path: folders to import that model from, as written, relative to the file in whichever revision's tree;
-            None where it is not said (see `folders`).
+            None where it is not said (see `folders`). No record holds them: one may be a file's elsewhere.
+        outside: what was named by a file elsewhere than in the project: `model`, `step` or a component, as messages
+            call it.
         prepare: shell command that makes another revision's tree ready to be measured; empty for none.
         budgets: what the step is held to, in the file's order.
         against, baseline: what it is held beside; None for nothing.
@@ -88,6 +91,7 @@ class CheckTable:
     stages: tuple[tuple[str, str], ...] = ()
     replace: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] | None = None
+    outside: Mapping[str, str] = field(default_factory=dict)
     prepare: str = ""
     budgets: tuple[Budget, ...] = ()
     against: Against | None = None
@@ -113,53 +117,6 @@ class CheckTable:
     def folders(self) -> tuple[str, ...]:
         """The same, relative to the file."""
         return (".", "src") if self.python_path is None else self.python_path
-
-
-def default_variant(model: str | None, replacements: Mapping[str, str]) -> str:
-    """What is checked where nobody says: PaCo-2 in its exact forms; a model of the user's own as it is, or with the
-    drop-ins that are named.
-    """
-    if model is None:
-        return "exact"
-    return "drop-in" if replacements else "baseline"
-
-
-def with_model(table: CheckTable, model: str | None, step: str | None, folder: Path) -> CheckTable:
-    """The configuration with another model or another way to call it; the folder of a file that is named is looked in
-    first.
-
-    Args:
-        model: `module:factory` or `path/to/file.py:factory`; None leaves it as it is.
-        step: likewise of a function.
-        folder: that the paths are relative to.
-
-    Raises:
-        UsageError: one of them cannot be.
-    """
-    changes: dict[str, Any] = {}
-    folders: list[str] = []
-    for name, text, kind in (("model", model, "factory"), ("step", step, "function")):
-        if text is None:
-            continue
-        named = parse_name(text, folder=folder, kind=kind)
-        changes[name] = named.name
-        if named.folder is not None:
-            folders.append(_within(named.folder, (table.root or folder), text))
-    if folders:
-        changes["python_path"] = tuple(dict.fromkeys((*folders, *table.folders)))
-    return replace(table, **changes)
-
-
-def _within(folder: Path, root: Path, text: str) -> str:
-    """A folder relative to the project's, in which another revision's tree has it as well.
-
-    Raises:
-        UsageError: it lies elsewhere.
-    """
-    resolved, root = folder.resolve(), root.resolve()
-    if not resolved.is_relative_to(root):
-        raise UsageError(f"{text!r} is the same file whichever revision is measured.", "Name one of this project.")
-    return str(PurePath(resolved.relative_to(root)))
 
 
 def check_table(folder: Path) -> CheckTable:
@@ -236,13 +193,10 @@ class _Reader:
             root=self.file.root,
             file=self.file.name,
         )
-        for name in ("model", "step"):
-            try:
-                written = {"model": None, "step": None, name: getattr(entries, name)}
-                read = with_model(read, written["model"], written["step"], self.file.root)
-            except UsageError as error:
-                self._refuse([name], error)
-        return read
+        return with_code(read, self.file.root, model=entries.model, step=entries.step, told=self._place)
+
+    def _place(self, name: str) -> str:
+        return f"{self.file.place('check', name)}: check: {name}:"
 
     def _settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         written: dict[str, str] = {}
@@ -281,6 +235,10 @@ class _Reader:
                 self._refuse(["model_args", name], UsageError(what, "What else a model needs its factory can make."))
             if not name.isidentifier() or keyword.iskeyword(name):
                 self._refuse(["model_args", name], UsageError("no argument can have that name."))
+            try:
+                check_argument(value)
+            except UsageError as error:
+                self._refuse(["model_args", name], error)
         return arguments
 
     def _python_path(self, folders: list[str] | None) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from paco_prof.errors import InterruptedRunError, MeasurementError, PacoProfError, UsageError
 from paco_prof.measure.referee import ComparisonOutcome
+from paco_prof.measure.user.place import told
 from paco_prof.records import ComparisonRecord, Note
 
 __all__ = ["comparison_ending", "ending", "refusal"]
@@ -17,7 +18,7 @@ def ending(
     """The error that a run ended with; None where nothing went wrong.
 
     Args:
-        error: what was raised.
+        error: what was raised, by `sys.exit` too.
         notes: of the record, which hold what measured code raised in words that may be shared.
         number: how much was measured before,
         what: of what, in the singular; `plural` is appended where there is another number of it.
@@ -26,7 +27,7 @@ def ending(
         return InterruptedRunError(f"Interrupted after {number} {what}{plural if number != 1 else ''}.")
     if error is None or isinstance(error, PacoProfError):
         return error
-    detail = next((note.detail for note in notes if note.code == "failed"), type(error).__name__)
+    detail = next((note.detail for note in notes if note.code == "failed"), told(error))
     return MeasurementError(f"The measured code failed: {detail}.")
 
 

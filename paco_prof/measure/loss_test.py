@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +43,8 @@ def capture_call(module: nn.Module | None) -> Iterator[Call]:
 
     def keep(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not captured.was_made:
-            captured.args = tuple(_detached(value) for value in args)
-            captured.kwargs = {name: _detached(value) for name, value in kwargs.items()}
+            captured.args = tuple(_each(value, _detached) for value in args)
+            captured.kwargs = {name: _each(value, _detached) for name, value in kwargs.items()}
             captured.was_made = True
 
     handle = module.register_forward_pre_hook(keep, with_kwargs=True)
@@ -88,8 +88,8 @@ class LossAlone:
         return bool(self._rounds) and all(is_precise(times) for times in zip(*self._rounds, strict=True))
 
     def _round(self) -> tuple[float, float, float]:
-        args = [_leaf(value) for value in self._call.args]
-        kwargs = {name: _leaf(value) for name, value in self._call.kwargs.items()}
+        args = [_each(value, _leaf) for value in self._call.args]
+        kwargs = {name: _each(value, _leaf) for name, value in self._call.kwargs.items()}
         total: list[Tensor] = []
 
         def forward() -> None:
@@ -101,11 +101,23 @@ class LossAlone:
         return without_graph, with_graph, bare_step(total[-1].backward, self._clock)
 
 
-def _detached(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, Tensor) else value
-
-
-def _leaf(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return value.detach().clone().requires_grad_()
+def _each(value: Any, do: Callable[[Tensor], Tensor]) -> Any:
+    """A value with something done to each tensor in it, in any nesting of dicts, lists and tuples."""
+    if isinstance(value, Tensor):
+        return do(value)
+    if isinstance(value, dict):
+        return {name: _each(inner, do) for name, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_each(inner, do) for inner in value))
+    if isinstance(value, list | tuple):
+        return type(value)(_each(inner, do) for inner in value)
     return value
+
+
+def _detached(value: Tensor) -> Tensor:
+    return value.detach().clone()
+
+
+def _leaf(value: Tensor) -> Tensor:
+    value = value.detach().clone()
+    return value.requires_grad_() if value.is_floating_point() else value

@@ -26,7 +26,7 @@ def parts_health(inputs: Mapping[str, Any], epsilon: float) -> PartsHealth | Non
     """
     found = [inputs.get(name) for name in ("Z1t", "Z2t", "Sigma1", "Sigma2")]
     tensors = [value.detach().double().cpu() for value in found if isinstance(value, Tensor)]
-    if len(tensors) < len(found):
+    if len(tensors) < len(found) or any(tensor.dim() != 3 for tensor in tensors):
         return None
     Z, Sigma = torch.cat(tensors[:2]), torch.cat(tensors[2:])
     if not bool(torch.isfinite(Z).all()) or not bool(torch.isfinite(Sigma).all()):

@@ -206,7 +206,7 @@ class Referee:
 
     def _runner(self, place: int, halvings: int) -> Runner:
         contestant = self._ledger.record.contestants[place].halved(halvings)
-        keep_initial = self._plan.fidelity and contestant.fidelity is None and contestant.workload.model is None
+        keep_initial = self._plan.fidelity and contestant.fidelity is None and contestant.name != YARDSTICK
         # A process that was started and is not known yet would be nobody's to end.
         with held_interrupts():
             runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)

@@ -15,9 +15,10 @@ import torch
 
 from paco_prof import __version__
 from paco_prof.errors import PacoProfError
+from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.building import Built, build
 from paco_prof.measure.environment import describe_environment
-from paco_prof.measure.fidelity import copy_of_state, measure_fidelity
+from paco_prof.measure.fidelity import copy_of_state
 from paco_prof.measure.inference import InferenceTest
 from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import LossAlone, capture_call
@@ -29,7 +30,6 @@ from paco_prof.measure.parts_health import parts_health
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
-from paco_prof.measure.user.fidelity import measure_user_fidelity
 from paco_prof.measure.user.place import told
 from paco_prof.measure.user.step import Given
 from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount, PartsHealth
@@ -104,6 +104,7 @@ class Session:
         save: Callable[[BreakdownRecord], None],
         command: tuple[str, ...] = (),
     ) -> None:
+        self._built = built
         self._step = built.step
         self._job = built.job
         self._clock = built.clock
@@ -125,6 +126,7 @@ class Session:
         self._can_infer = built.user is None or not built.user.no_inference
         self._training = TrainingTest(built.step.run, built.clock, random.Random(built.job.workload.seed))
         self._loss_alone: LossAlone | None = None
+        self._no_loss_test = ""
         self._begin_timing()
 
     def run(self) -> Outcome:
@@ -141,7 +143,7 @@ class Session:
         except KeyboardInterrupt as interrupt:
             error = interrupt
             self._notes.append(Note(code="interrupted"))
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             error = failure
             self._training.fail()
             self._notes.append(Note(code="failed", detail=told(failure)))
@@ -152,6 +154,7 @@ class Session:
         if self._plan.nvtx and error is None:
             # Last of all: Nsight may end the process with its recording.
             error = self._emit_ranges()
+            record = self.record()
         return Outcome(record, error or self._unwritten)
 
     def _emit_ranges(self) -> BaseException | None:
@@ -159,7 +162,9 @@ class Session:
         self._progress.begin("emitting NVTX ranges")
         try:
             emit_ranges(self._step.run, self._step.device)
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if not isinstance(error, KeyboardInterrupt):
+                self._notes.append(Note(code="failed", detail=told(error)))
             return error
         return None
 
@@ -180,7 +185,7 @@ class Session:
             overhead=self._training.overhead(),
             memory=self._memory,
             operators=self._operators,
-            user_code=None if self._user is None else self._user.used(),
+            user_code=None if self._user is None else self._user.used(self._no_loss_test, counted=True),
             measuring_seconds=self._measuring_seconds or self._clock.now() - self._start,
             notes=tuple(self._notes),
         )
@@ -214,30 +219,35 @@ class Session:
         end = self._deadline - LOSS_TEST_SHARE * plan.max_seconds
         self._training.measure(Budget(now, end, plan.steps or MIN_STEPS, plan.steps), self._tick)
         self._progress.begin("the loss alone")
-        if self._loss_alone is not None:
-            self._loss_alone.measure(Budget(now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS), self._tick)
+        self._time_loss_alone()
         self._progress.begin("memory")
         self._memory = measure_memory(self._step.run, self._step.device)
         if plan.trace is not None:
             self._progress.begin("tracing a step")
             self._write_trace(plan.trace)
 
+    def _time_loss_alone(self) -> None:
+        """A criterion of the user's own may return, or need, what a call by itself does not give it."""
+        if self._loss_alone is None:
+            return
+        try:
+            budget = Budget(self._clock.now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS)
+            self._loss_alone.measure(budget, self._tick)
+        except Exception as error:
+            if self._user is None:
+                raise
+            self._loss_alone, self._no_loss_test = None, told(error)
+
     def _compare(self, initial: dict[str, torch.Tensor]) -> None:
         """Hold the first step against float64. It comes last: a float64 model would show in the process's peak of
         memory, and where there is no room for one everything else has been measured.
         """
         self._progress.begin("comparing with float64")
-        try:
-            if self._user is not None:
-                self._fidelity = measure_user_fidelity(self._step, self._user, self._job.workload, self._job.base)
-                return
-            self._step.model.load_state_dict(initial)
-            self._fidelity = measure_fidelity(self._step, self._job.workload, self._job.base)
-        except Exception as error:
-            # A user's code, or their drop-in, may refuse float64 in any way.
-            if self._user is None and not isinstance(error, RuntimeError | MemoryError):
-                raise
-            self._notes.append(Note(code="no_fidelity", detail=told(error)))
+        found = compared(self._built, self._job.workload, self._job.base, initial)
+        if isinstance(found, Note):
+            self._notes.append(found)
+        else:
+            self._fidelity = found
 
     def _write_trace(self, path: Path) -> None:
         """One more step; without its operators where the profiler would choke on them."""

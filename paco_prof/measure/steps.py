@@ -91,7 +91,12 @@ def training_record(
         warmup=tuple(warmup),
         phases={phase: tuple(_phase_seconds(step, phase) for step in steps) for phase in get_args(Phase)},
         stages=tuple(_samples(owner, steps) for owner in sorted(owners, key=lambda o: (o.path, o.phase))),
-        losses={name: tuple(step.losses[name] for step in steps) for name in steps[0].losses},
+        # A loss that some steps lack has no value in each of them, and NaN would say that they had diverged.
+        losses={
+            name: tuple(step.losses[name] for step in steps)
+            for name in steps[0].losses
+            if all(name in step.losses for step in steps)
+        },
         stop_reason=stop_reason,
         backward_whole=next((step.backward_whole for step in steps if step.backward_whole), ""),
         other_busy_cores=other_busy_cores,

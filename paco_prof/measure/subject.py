@@ -7,14 +7,14 @@ from typing import Protocol
 
 import torch
 
+from paco_prof.measure.beside_float64 import fidelity_of
 from paco_prof.measure.building import build
 from paco_prof.measure.environment import describe_environment
-from paco_prof.measure.fidelity import copy_of_state, measure_fidelity
+from paco_prof.measure.fidelity import copy_of_state
 from paco_prof.measure.job import Job
 from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.training import timed_step
-from paco_prof.measure.user.fidelity import measure_user_fidelity
 from paco_prof.records import Contestant, Environment, Fidelity, Memory
 
 __all__ = ["Description", "Subject", "TrainingSubject", "build_subject"]
@@ -87,12 +87,8 @@ class TrainingSubject:
         return Memory(process_peak_bytes=process_peak_bytes(), device_peak_bytes=self._device_peak_bytes())
 
     def fidelity(self) -> Fidelity:
-        step, job, user = self._built.step, self._built.job, self._built.user
-        if user is not None:
-            return measure_user_fidelity(step, user, job.workload, job.base)
-        if self._initial is not None:
-            step.model.load_state_dict(self._initial)
-        return measure_fidelity(step, job.workload, job.base)
+        job = self._built.job
+        return fidelity_of(self._built, job.workload, job.base, self._initial)
 
     def _device_peak_bytes(self) -> int | None:
         """Highest allocation on the device, warm-up included."""

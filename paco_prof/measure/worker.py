@@ -48,7 +48,7 @@ class Worker:
         """What a request is answered with; a failure is an answer as well."""
         try:
             return {"ok": self._do(request), "peak_bytes": process_peak_bytes()}
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return {"failed": failure_of(error, building=self.subject is None), "peak_bytes": self._peak_bytes()}
 
     def _do(self, request: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paco_prof import stages
+from paco_prof.conventions import ROLES
 from paco_prof.data.batch import Batch, Batches, SameBatch, synthetic_batch
 from paco_prof.data.images import ImageData
 from paco_prof.data.loading import EndlessBatches, Loader
@@ -18,6 +19,7 @@ from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.losses import losses_of, scalars
 from paco_prof.measure.optimization import Optimization
+from paco_prof.measure.user.components import undistributed
 from paco_prof.paco2 import PaCoModel
 from paco_prof.settings import Workload
 from paco_prof.stages import stage
@@ -94,9 +96,10 @@ class TrainingStep:
 
     @property
     def criterion(self) -> nn.Module | None:
-        """The module that the loss is computed by; None where the model has none under that name."""
-        criterion = getattr(getattr(self.model, "module", self.model), "criterion", None)
-        return criterion if isinstance(criterion, nn.Module) else None
+        """The module that the loss is computed by; None where the model has none under one of the usual names."""
+        model = undistributed(self.model)
+        found = (getattr(model, name, None) for name in ROLES["criterion"])
+        return next((criterion for criterion in found if isinstance(criterion, nn.Module)), None)
 
     def autocast(self) -> torch.autocast:
         """The context in which the model is called."""

@@ -129,6 +129,8 @@ class Replacement(Frozen):
         places: where those were found that the replaced component has not under that name: name -> dotted path from
             the component, or from `model`.
         left: those that stay at the drop-in's own defaults, as `name=default`.
+        answered: calls that the drop-in has answered by itself; None where it answers all of them, or nobody counted.
+        asked: calls that what it replaces has answered: it learned from them, or knew no answer to them.
     """
 
     path: str
@@ -136,6 +138,8 @@ class Replacement(Frozen):
     taken: dict[str, bool | int | float | str | None] = {}
     places: dict[str, str] = {}
     left: tuple[str, ...] = ()
+    answered: int | None = None
+    asked: int | None = None
 
 
 class Note(Frozen):

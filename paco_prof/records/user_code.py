@@ -44,6 +44,7 @@ class UserCodeUsed(Frozen):
         hidden: why what is inside of it cannot be seen; empty where it can.
         replaced: components that drop-ins have taken the place of.
         no_inference: why it could not be called with one view in eval mode; empty where it could.
+        no_loss_test: why its criterion could not be timed alone; empty where it could, or has none.
         printed: lines that it printed while it was measured.
     """
 
@@ -52,4 +53,5 @@ class UserCodeUsed(Frozen):
     hidden: str = ""
     replaced: tuple[Replacement, ...] = ()
     no_inference: str = ""
+    no_loss_test: str = ""
     printed: int = 0

@@ -47,7 +47,9 @@ def breakdown_figure(view: BreakdownView, what: str, is_quoted: bool = False) ->
         axes = figure.subplots()
         _draw_bars(axes, rows)
         _label_bars(axes, view, rows)
-        axes.set_title(_title(view, what, is_quoted), loc="left", fontsize=figures.TITLE_SIZE, parse_math=False)
+        # Over the whole width: the name of a model of the user's own may be long.
+        title = _title(view, what, is_quoted)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=figures.TITLE_SIZE, parse_math=False)
         figures.bar_axes(axes, len(rows))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel("milliseconds per training step")

@@ -122,7 +122,7 @@ FIDELITY = (
 )
 FIDELITY_OF_ONES_OWN = (
     "Against your model in float64, on the same weights and images, before the first step: the error of the total "
-    "loss, and of the gradient of all parameters over its norm. In float64: loss and gradient with the drop-in in "
+    "loss, and of the gradient of all parameters over its norm. In float64: the larger of the two with the drop-in in "
     "float64 as well, where rounding is no excuse; what is exact is within 1e-06 there, else within 1e-05 and 1.0 %."
 )
 OUTCOMES = (
@@ -179,8 +179,9 @@ def _own_verdict(measured: Fidelity) -> str:
 
 
 def _in_float64(measured: Fidelity) -> str:
+    """The larger of the two errors: that of the loss, and that of the gradient."""
     loss, gradient = measured.float64_loss_error, measured.float64_gradient_error
-    return units.MISSING if gradient is None else f"{units.relative_error(loss)}, {units.relative_error(gradient)}"
+    return units.MISSING if loss is None or gradient is None else units.relative_error(max(loss, gradient))
 
 
 def _ablation_blocks(record: ComparisonRecord, view: ComparisonView) -> list[Block]:

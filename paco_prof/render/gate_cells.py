@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from paco_prof import units
-from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_LOSS, FidelityView
+from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_IN_FLOAT64, EXACT_LOSS, FidelityView
 from paco_prof.analysis.gate import CheckResult
 from paco_prof.analysis.gate_figures import Figures, shown, unit_of
 from paco_prof.records import Check
 
-__all__ = ["allowed", "bound_cell", "figure_cell", "measured"]
+__all__ = ["JudgedErrors", "allowed", "bound_cell", "figure_cell", "judged_errors", "measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedErrors:
+    """The relative errors that a fidelity is judged by, and how much of either is rounding.
+
+    Attributes:
+        loss, gradient: beside float64; of a drop-in that was itself looked at in float64, those there.
+        most_loss, most_gradient: that rounding explains.
+        in_float64: whether both sides were in float64.
+    """
+
+    loss: float | None
+    gradient: float
+    most_loss: float
+    most_gradient: float
+    in_float64: bool
+
+
+def judged_errors(view: FidelityView) -> JudgedErrors:
+    """What the verdict of a fidelity rests on."""
+    found = view.measured
+    if found.float64_loss_error is None or found.float64_gradient_error is None:
+        return JudgedErrors(view.loss_errors.get("total"), found.gradient_error, EXACT_LOSS, EXACT_GRADIENT, False)
+    most = EXACT_IN_FLOAT64
+    return JudgedErrors(found.float64_loss_error, found.float64_gradient_error, most, most, True)
 
 
 def measured(result: CheckResult) -> str:
@@ -63,7 +91,8 @@ def bound_cell(check: Check, bound: float) -> str:
 
 def _decisive_error(view: FidelityView) -> tuple[str, float | None, float]:
     """What an error is of, the error, and how much is rounding: the gradient's, unless the loss alone is astray."""
-    loss_error, error = view.loss_errors.get("total"), view.measured.gradient_error
-    if error <= EXACT_GRADIENT and not (loss_error is not None and loss_error <= EXACT_LOSS):
-        return "loss", loss_error, EXACT_LOSS
-    return "gradient", error, EXACT_GRADIENT
+    errors = judged_errors(view)
+    is_loss_kept = errors.loss is not None and errors.loss <= errors.most_loss
+    if errors.gradient <= errors.most_gradient and not is_loss_kept:
+        return "loss", errors.loss, errors.most_loss
+    return "gradient", errors.gradient, errors.most_gradient

@@ -96,6 +96,8 @@ def _fidelity(view: FidelityView) -> dict[str, object]:
         "loss_error": _number(view.loss_errors.get("total")),
         "gradient_error": _number(view.measured.gradient_error),
         "gradient_cosine": _number(view.measured.gradient_cosine),
+        "float64_loss_error": _number(view.measured.float64_loss_error),
+        "float64_gradient_error": _number(view.measured.float64_gradient_error),
     }
 
 

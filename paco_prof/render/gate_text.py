@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from paco_prof import units
-from paco_prof.analysis.fidelity import EXACT_GRADIENT, EXACT_LOSS, FidelityView
+from paco_prof.analysis.fidelity import FidelityView
 from paco_prof.analysis.gate import CheckResult, Explanation
 from paco_prof.analysis.gate_figures import Figures, shown
 from paco_prof.records import Check
-from paco_prof.render.gate_cells import allowed, bound_cell, figure_cell
+from paco_prof.render.gate_cells import allowed, bound_cell, figure_cell, judged_errors
 from paco_prof.render.labels import plain_title
 from paco_prof.stats.bounds import LEAST_LAUNCHES, BoundTest, least_launches
 
@@ -126,13 +126,16 @@ def _as_said(check: Check, figures: Figures) -> str:
 
 
 def _fidelity(check: Check, view: FidelityView) -> str:
-    loss_error, error = view.loss_errors.get("total"), view.measured.gradient_error
-    found = f"its loss is off by {units.relative_error(loss_error)}, its gradient by {units.relative_error(error)}"
+    errors = judged_errors(view)
+    found = f"its loss is off by {units.relative_error(errors.loss)}, its gradient by "
+    found += units.relative_error(errors.gradient)
+    beside = "with both in float64" if errors.in_float64 else "against float64"
     if view.verdict == "contradicted":
-        bounds = f"{units.relative_error(EXACT_LOSS)} and {units.relative_error(EXACT_GRADIENT)}"
-        return f"{check.subject} is not exact: against float64 {found}, where rounding explains up to {bounds}"
-    is_what = "is as exact as float32 allows" if view.is_exact else f"is {view.kind}, as it claims to be"
-    return f"{check.subject} {is_what}: against float64 {found}"
+        bounds = dict.fromkeys(units.relative_error(most) for most in (errors.most_loss, errors.most_gradient))
+        return f"{check.subject} is not exact: {beside} {found}, where rounding explains up to {' and '.join(bounds)}"
+    exact = "is exact" if errors.in_float64 else "is as exact as float32 allows"
+    is_what = exact if view.is_exact else f"is {view.kind}, as it claims to be"
+    return f"{check.subject} {is_what}: {beside} {found}"
 
 
 def _error(result: CheckResult) -> str:

@@ -20,6 +20,12 @@ def run_sentence(finding: t.RunFinding) -> str:
                 f"The run was resumed {times}: its time is that of {units.count(processes)} processes, and what one of "
                 "them did after its last checkpoint was done again by the next."
             )
+        case t.UnsavedState(names, number):
+            more = f" and {units.count(number - len(names))} more" if number > len(names) else ""
+            return (
+                f"The model keeps tensors beside its weights and buffers, in {', '.join(names)}{more}. No checkpoint "
+                "holds them: a run that is resumed begins without them. As buffers (register_buffer) they are saved."
+            )
         case _:
             return sentence(finding)
 

@@ -41,8 +41,17 @@ def replacement_sentence(replaced: Replacement) -> str:
         f"{replaced.by} stands in the place of {replaced.path}"
         + (f"; taken over from it: {taken}" if taken else "")
         + (f"; at its own defaults: {left}" if left else "")
+        + _answers(replaced)
         + "."
     )
+
+
+def _answers(replaced: Replacement) -> str:
+    """How much of the work is the drop-in's, which learns from what it replaces."""
+    if replaced.answered is None or replaced.asked is None:
+        return ""
+    calls = units.count(replaced.answered + replaced.asked)
+    return f"; it answered {units.count(replaced.answered)} of {calls} calls, and learned from the others or left them"
 
 
 def _table(found: Sequence[StageFound]) -> Table:
@@ -60,6 +69,8 @@ def _sentences(used: UserCodeUsed) -> list[str]:
         told.append(f"What is inside of the model cannot be seen: {used.hidden}.")
     if used.no_inference:
         told.append(f"Inference was not measured; with one view in eval mode: {used.no_inference}.")
+    if used.no_loss_test:
+        told.append(f"The criterion was not timed alone: {used.no_loss_test}.")
     if used.printed:
         told.append(
             f"Your code printed {units.count(used.printed)} line{'' if used.printed == 1 else 's'} while it was "

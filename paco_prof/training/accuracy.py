@@ -11,15 +11,14 @@ from datetime import UTC, datetime
 from paco_prof import __version__
 from paco_prof.data.loading import open_data
 from paco_prof.errors import PacoProfError, UsageError
-from paco_prof.measure.building import build
+from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.environment import describe_environment
-from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.user.place import told
 from paco_prof.records import AccuracyPlan, AccuracyRecord, AccuracyRun, Contestant, Note, TrainingRunRecord
 from paco_prof.training.run import RunOutcome, TrainingRun
-from paco_prof.training.trainer import Trainer, data_used
+from paco_prof.training.trainer import Trainer, data_used, trainer_for
 from paco_prof.training.twin import check_twin, has_loop, require_loop_in_time, twin_of
 
 __all__ = ["AccuracyComparison", "AccuracyOutcome", "new_accuracy", "resumed_accuracy"]
@@ -66,7 +65,9 @@ def resumed_accuracy(record: AccuracyRecord) -> AccuracyRecord:
     complete = tuple(run for place in range(len(record.contestants)) for run in record.complete_runs(place))
     if len(complete) == record.plan.seeds * len(record.contestants):
         raise UsageError("All that was planned has been trained.", "Begin a new one.")
-    return record.model_copy(update={"runs": complete, "status": "running", "notes": ()})
+    # Of what could not be compared with float64 nobody tries it again.
+    notes = tuple(note for note in record.notes if note.code == "no_fidelity")
+    return record.model_copy(update={"runs": complete, "status": "running", "notes": notes})
 
 
 class AccuracyComparison:
@@ -135,12 +136,14 @@ class AccuracyComparison:
         workload, base = (each.model_copy(update={"seed": seed}) for each in (contestant.workload, contestant.base))
         trained = twin_of(workload) if is_twin else workload
         try:
-            trainer = Trainer(build(Job(trained, base, contestant.variant, frozenset(contestant.optional))))
-            self._note_built(place, trainer, is_twin=is_twin)
-            outcome = self._run(place, number, trainer)
+            with trainer_for(Job(trained, base, contestant.variant, frozenset(contestant.optional))) as trainer:
+                # Before any time is spent on it.
+                trainer.require_inference()
+                self._note_built(place, trainer, is_twin=is_twin)
+                outcome = self._run(place, number, trainer)
         except UsageError:
             raise
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             self._put(AccuracyRun(contestant=place, seed=number, failed=told(failure)))
             return
         if isinstance(outcome.error, (KeyboardInterrupt, PacoProfError)):
@@ -178,17 +181,24 @@ class AccuracyComparison:
         return outcome
 
     def _note_built(self, place: int, trainer: Trainer, *, is_twin: bool) -> None:
-        """What building it told; of the first run also how far its loss and gradient are the baseline's."""
+        """What building it told; of the first run also how far its loss and gradient are the baseline's, or a note why
+        nobody knows.
+        """
         contestant, job = self._record.contestants[place], trainer.built.job
         if self._record.environment is None:
             self._update(environment=describe_environment(trainer.step.device))
-        if contestant.fidelity is not None:
+        notes = self._record.notes
+        if contestant.fidelity is not None or any(n.code == "no_fidelity" and n.number == place for n in notes):
             return
         self._progress.begin(f"comparing {contestant.name} with float64")
         if is_twin:
             twin = check_twin(place, job, contestant.workload.forms)
             self._update(twins=(*(t for t in self._record.twins if t.contestant != place), twin))
-        fidelity = twin.fidelity if is_twin else measure_fidelity(trainer.step, job.workload, job.base)
+        found = twin.fidelity if is_twin else compared(trainer.built, job.workload, job.base)
+        if isinstance(found, Note):
+            note = found.model_copy(update={"detail": f"{contestant.name}: {found.detail}", "number": place})
+            self._update(notes=(*notes, note))
+        fidelity = None if isinstance(found, Note) else found
         kept = contestant.workload if is_twin else job.workload
         built = {name: getattr(job.workload, name) for name in KNOWN_WHEN_BUILT}
         workload = kept.model_copy(update={**built, "seed": contestant.workload.seed})

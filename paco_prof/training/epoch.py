@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -24,7 +25,7 @@ class EpochInProgress:
     """What has been done of an epoch so far; see `EpochResult`.
 
     Attributes:
-        losses: name -> value of each step; on the device until somebody asks.
+        losses: name -> value of each step, None where it had no loss of that name; on the device until somebody asks.
     """
 
     epoch: int
@@ -37,7 +38,7 @@ class EpochInProgress:
     checkpoint_seconds: float = 0.0
     evaluation_seconds: float | None = None
     seconds: float = 0.0
-    losses: dict[str, list[Tensor]] = field(default_factory=dict)
+    losses: dict[str, list[Tensor | None]] = field(default_factory=dict)
     parts: PartsHealth | None = None
 
     def add(self, batch: Batch, losses: dict[str, Tensor], waited: float, *, is_first: bool) -> None:
@@ -46,27 +47,30 @@ class EpochInProgress:
             self.start_seconds += waited
         else:
             self.waiting_seconds += waited
+        for name in losses:
+            self.losses.setdefault(name, [None] * self.num_batches)
+        for name, values in self.losses.items():
+            values.append(losses.get(name))
         self.num_batches += 1
         self.num_images += len(batch)
         self.loading_seconds += batch.loading_seconds or 0.0
-        for name, value in losses.items():
-            self.losses.setdefault(name, []).append(value)
 
     def latest(self) -> dict[str, float]:
         """The losses of the last step; on a device with a queue of its own they are waited for."""
-        return {name: float(values[-1]) for name, values in self.losses.items()}
+        latest = {name: values[-1] for name, values in self.losses.items()}
+        return {name: float(value) for name, value in latest.items() if value is not None}
 
     def result(self, alpha: float, learning_rate: float, accuracy: float | None) -> EpochResult:
         """The epoch, now that it is over."""
         values = self._values()
-        steps = list(zip(*values.values(), strict=True))
-        at_alpha = [abs(pac - alpha) <= AT_ALPHA * abs(alpha) for pac in values.get("pac", [])]
+        steps = [_known(step) for step in zip(*values.values(), strict=True)]
+        at_alpha = [abs(pac - alpha) <= AT_ALPHA * abs(alpha) for pac in _known(values.get("pac", []))]
         return EpochResult(
             epoch=self.epoch,
             num_batches=self.num_batches,
             num_images=self.num_images,
             learning_rate=learning_rate,
-            losses={name: _finite_mean(series) for name, series in values.items()},
+            losses={name: _finite_mean(_known(series)) for name, series in values.items()},
             at_alpha=fmean(at_alpha) if at_alpha else 0.0,
             non_finite=sum(1 for step in steps if not all(map(math.isfinite, step))),
             parts=self.parts,
@@ -91,12 +95,23 @@ class EpochInProgress:
     def from_state(cls, state: dict[str, Any]) -> EpochInProgress:
         """The epoch that `state` was taken of."""
         parts = state["parts"]
-        losses = {name: [torch.tensor(value) for value in values] for name, values in state["losses"].items()}
+        losses = {
+            name: [None if value is None else torch.tensor(value) for value in values]
+            for name, values in state["losses"].items()
+        }
         return cls(**{**state, "losses": losses, "parts": None if parts is None else PartsHealth(**parts)})
 
-    def _values(self) -> dict[str, list[float]]:
+    def _values(self) -> dict[str, list[float | None]]:
         """Read together: a device is waited for once a loss, and not once a step."""
-        return {name: torch.stack(values).tolist() for name, values in self.losses.items()}
+        read: dict[str, list[float | None]] = {}
+        for name, values in self.losses.items():
+            known = iter(torch.stack([value for value in values if value is not None]).tolist())
+            read[name] = [None if value is None else next(known) for value in values]
+        return read
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _finite_mean(values: list[float]) -> float:

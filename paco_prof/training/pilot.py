@@ -5,13 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
 from paco_prof.data.batch import Batch
-from paco_prof.measure.building import build
 from paco_prof.measure.clock import Clock
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.job import Job
@@ -33,7 +31,7 @@ from paco_prof.training.began import process_began
 from paco_prof.training.checkpoint import write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
 from paco_prof.training.run import new_record
-from paco_prof.training.trainer import Trainer
+from paco_prof.training.trainer import Trainer, trainer_for
 
 __all__ = ["PilotOutcome", "PilotPlan", "PilotRun", "measure_pilots"]
 
@@ -106,9 +104,14 @@ class PilotRun:
         plan: how much is tried.
         startup: seconds that have gone into it before its first step; None where nobody can tell.
         tick: told after every step.
+
+    Raises:
+        UsageError: the run has evaluations, and the model cannot be evaluated.
     """
 
     def __init__(self, trainer: Trainer, plan: PilotPlan, startup: float | None, tick: Callable[[], None]) -> None:
+        if plan.evaluates:
+            trainer.require_inference("--eval-size 0 leaves evaluations out.")
         self._trainer = trainer
         self._plan = plan
         self._clock: Clock = trainer.built.clock
@@ -282,7 +285,7 @@ def measure_pilots(
         for number, job in enumerate(jobs):
             progress.begin(f"building {job.variant.name}")
             before = time.perf_counter()
-            with _trainer(job, given) as trainer:
+            with trainer_for(job, given) as trainer:
                 clock = trainer.built.clock
                 begun = clock.now() if begun is None else begun
                 building = time.perf_counter() - before
@@ -304,22 +307,11 @@ def measure_pilots(
             del trainer
     except KeyboardInterrupt as interrupt:
         outcome = replace(outcome, error=interrupt, notes=(Note(code="interrupted"),))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         outcome = replace(outcome, error=error, notes=(Note(code="failed", detail=told(error)),))
     if outcome.error is not None and outcome.pilots:
         save(outcome)
     return outcome
-
-
-@contextmanager
-def _trainer(job: Job, given: Given | None) -> Iterator[Trainer]:
-    """What trains a job; afterwards the user's code is as it was."""
-    built = build(job, given)
-    try:
-        yield Trainer(built)
-    finally:
-        if built.user is not None:
-            built.user.release()
 
 
 def _ticking(progress: Progress, clock: Clock, seconds: float, num_others: int) -> Callable[[], None]:

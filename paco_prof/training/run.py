@@ -9,11 +9,10 @@ from pathlib import Path
 
 from paco_prof import __version__, units
 from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.environment import describe_environment
-from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.progress import Progress
-from paco_prof.measure.user.fidelity import measure_user_fidelity
 from paco_prof.measure.user.place import told
 from paco_prof.records import Note, RunPlan, TrainingRunRecord
 from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
@@ -24,6 +23,8 @@ __all__ = ["RunOutcome", "TrainingRun", "new_record"]
 
 MINUTE = 60.0
 SECONDS_BETWEEN_UPDATES = 1.0
+# Attributes that a note calls by name; it tells how many there are.
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class TrainingRun:
         command: the command line, as the record is to keep it.
         began: when this process began, on the trainer's clock: what came before counts for the start-up.
         fidelity: compare loss and gradient of the trained model with a float64 reference.
+
+    Raises:
+        UsageError: the model cannot be evaluated, and the last epoch of every run is.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class TrainingRun:
         began: float | None = None,
         fidelity: bool = True,
     ) -> None:
+        trainer.require_inference()
         self._trainer = trainer
         self._plan = plan
         self._progress = progress
@@ -126,7 +131,7 @@ class TrainingRun:
         except KeyboardInterrupt as interrupt:
             error = interrupt
             self._end_early("interrupted")
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             error = failure
             self._end_early("failed", told(failure))
         try:
@@ -157,6 +162,7 @@ class TrainingRun:
         epochs = self._record.epochs
         self._epoch = EpochInProgress(epoch.epoch + 1)
         self._update(epochs=(*epochs, result), total_seconds=self._total())
+        self._note_unsaved()
         seconds = self._write_checkpoint()
         timed = {"checkpoint_seconds": result.checkpoint_seconds + seconds, "seconds": self._now() - begun}
         self._update(epochs=(*epochs, result.model_copy(update=timed)), total_seconds=self._total())
@@ -207,6 +213,15 @@ class TrainingRun:
         self._last_checkpoint = self._now()
         return self._last_checkpoint - begun
 
+    def _note_unsaved(self) -> None:
+        """Tell, once, what a checkpoint does not hold and a run that goes on from it will be without."""
+        if self._checkpoint is None or any(note.code == "unsaved_state" for note in self._record.notes):
+            return
+        names = self._trainer.unsaved()
+        if names:
+            note = Note(code="unsaved_state", detail=", ".join(names[:MOST_NAMED]), number=len(names))
+            self._update(notes=(*self._record.notes, note))
+
     def _measure_fidelity(self) -> None:
         """The trained model's loss and gradient against float64: what rounding makes of them shows after training."""
         if not self._fidelity:
@@ -215,14 +230,11 @@ class TrainingRun:
         job = self._trainer.built.job
         epoch = {"epoch": self._plan.epochs - 1}
         workload, base = (each.model_copy(update=epoch) for each in (job.workload, job.base))
-        step, user = self._trainer.step, self._trainer.built.user
-        try:
-            if user is None:
-                self._update(fidelity=measure_fidelity(step, workload, base))
-            else:
-                self._update(fidelity=measure_user_fidelity(step, user, workload, base, step.model.state_dict()))
-        except (RuntimeError, MemoryError) as error:
-            self._update(notes=(*self._record.notes, Note(code="no_fidelity", detail=told(error))))
+        found = compared(self._trainer.built, workload, base)
+        if isinstance(found, Note):
+            self._update(notes=(*self._record.notes, found))
+        else:
+            self._update(fidelity=found)
 
     def _total(self) -> float:
         return self._before + self._now() - self._began

@@ -16,17 +16,20 @@ from paco_prof.data.loading import EndlessBatches, Loader
 from paco_prof.data.seeds import seed_of
 from paco_prof.data.views import evaluation_views
 from paco_prof.errors import UsageError
-from paco_prof.measure.building import Built
+from paco_prof.measure.building import Built, build
 from paco_prof.measure.interrupts import held_interrupts
+from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import capture_call
 from paco_prof.measure.parts_health import parts_health
+from paco_prof.measure.user.attributes import TensorsBeside
 from paco_prof.measure.user.model import tell_epoch
+from paco_prof.measure.user.step import Given
 from paco_prof.paco2.parts import PartSampler
 from paco_prof.records import DataUsed
 from paco_prof.settings import Workload
 from paco_prof.training.epoch import EpochInProgress
 
-__all__ = ["Evaluation", "Trainer", "data_used"]
+__all__ = ["Evaluation", "Trainer", "data_used", "trainer_for"]
 
 # Beside the orders and the views of epochs, which are drawn from two and three numbers.
 _STEP = 4
@@ -56,7 +59,8 @@ class Trainer:
     """Trains what was built, an epoch at a time, on its data.
 
     Everything random depends on the seed, the epoch and the number of the batch alone, so that a run that goes on from
-    a checkpoint goes on as if it had never stopped.
+    a checkpoint goes on as if it had never stopped. A model of the user's own does so where all that it draws is drawn
+    by torch, and all that it learns is in its weights and buffers; `unsaved` names what is not.
 
     Args:
         built: on images.
@@ -70,11 +74,6 @@ class Trainer:
         batches = built.step.batches
         if built.data is None or not isinstance(batches, EndlessBatches):
             raise UsageError("synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
-        if built.user is not None and built.user.no_inference:
-            raise UsageError(
-                f"{built.job.workload.model} cannot be evaluated: {built.user.no_inference}.",
-                "In eval mode it is called with one view, and returns logits.",
-            )
         self.built = built
         self.step = built.step
         self.model = built.step.model
@@ -90,6 +89,7 @@ class Trainer:
             pinned=built.step.device.type == "cuda",
             channels_last=workload.channels_last,
         )
+        self._beside = None if built.user is None else TensorsBeside(self.model)
 
     @property
     def data(self) -> DataUsed:
@@ -136,12 +136,29 @@ class Trainer:
         torch.manual_seed(seed_of(self._seed, epoch, number, _STEP))
         return self.step.take(batch)
 
+    def require_inference(self, otherwise: str = "") -> None:
+        """Find out before training whether the model can be evaluated.
+
+        Args:
+            otherwise: what else can be done, for the message.
+
+        Raises:
+            UsageError: it is one of the user's own, and takes no single view.
+        """
+        built = self.built
+        if built.user is not None and built.user.no_inference:
+            raise UsageError(
+                f"{built.job.workload.model} cannot be evaluated: {built.user.no_inference}.",
+                f"In eval mode it is called with one view, and returns logits. {otherwise}".strip(),
+            )
+
     def evaluate(self, max_batches: int | None = None) -> Evaluation:
         """Classify the evaluation images, or the first few batches of them.
 
         Raises:
-            UsageError: an image cannot be decoded.
+            UsageError: an image cannot be decoded, or the model takes no single view.
         """
+        self.require_inference()
         now, begun = self._clock.now, self._clock.now()
         found: list[torch.Tensor] = []
         ends = [begun]
@@ -167,6 +184,15 @@ class Trainer:
         if isinstance(sampler, PartSampler) and kept:
             sampler.keep_peaks(kept, self.step.device)
 
+    def unsaved(self) -> list[str]:
+        """Dotted names of the attributes in which a model of the user's own keeps tensors that no checkpoint holds, and
+        that training has changed.
+        """
+        if self._beside is None:
+            return []
+        has_peaks = isinstance(getattr(self.model, "part_sampler", None), PartSampler)
+        return [name for name in self._beside.changed() if not (has_peaks and name.startswith("part_sampler."))]
+
     @property
     def evaluation_batch_size(self) -> int:
         """Images of a batch of an evaluation, the last one aside."""
@@ -183,6 +209,21 @@ class Trainer:
         with capture_call(self.step.criterion) as call:
             yield
         epoch.parts = parts_health(call.kwargs, self._epsilon)
+
+
+@contextlib.contextmanager
+def trainer_for(job: Job, given: Given | None = None) -> Iterator[Trainer]:
+    """What trains a job. After the block the user's code is as it was, so that no wrapper keeps their model alive.
+
+    Raises:
+        UsageError, MeasurementError: it cannot be built.
+    """
+    built = build(job, given)
+    try:
+        yield Trainer(built)
+    finally:
+        if built.user is not None:
+            built.user.release()
 
 
 def data_used(data: ImageData, workload: Workload) -> DataUsed:

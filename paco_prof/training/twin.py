@@ -32,8 +32,10 @@ PAIRS = 3
 
 
 def has_loop(workload: Workload) -> bool:
-    """Whether a workload contrasts parts in the reference loop, with all negatives, and so has an exact twin."""
-    return workload.forms.contrast == "loop" and workload.forms.max_negatives is None
+    """Whether a workload contrasts parts in the reference loop, with all negatives, and so has an exact twin; of a
+    model of the user's own nobody has one.
+    """
+    return workload.model is None and workload.forms.contrast == "loop" and workload.forms.max_negatives is None
 
 
 def twin_of(workload: Workload) -> Workload:

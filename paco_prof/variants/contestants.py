@@ -9,15 +9,15 @@ from itertools import combinations
 from paco_prof.errors import UsageError
 from paco_prof.records import Contestant, Design, SpeedupClaim
 from paco_prof.settings import OF_ANY_MODEL, Workload, changed_settings
-from paco_prof.variants.catalogue import DROP_INS, PHASE_CLAIMS, PHASES, TOGGLES
-from paco_prof.variants.resolve import find_variant, plan_variant, undone_choice
+from paco_prof.variants.catalogue import DROP_IN, DROP_INS, PHASE_CLAIMS, PHASES, TOGGLES
+from paco_prof.variants.resolve import OF_ITS_OWN, find_variant, plan_variant, refuse_unused_drop_ins, undone_choice
 from paco_prof.variants.variant import Variant
 
 __all__ = ["Field", "ablated", "compared"]
 
 BASELINE = "baseline"
-# What a user's factory decides, whatever can be set of the batch.
-OF_ITS_OWN = {"backbone", "num_classes"}
+# In the place of toggles: whatever can be switched on.
+ALL = "all"
 # With one more there would be 31 variants to measure.
 MAX_FACTORS = 4
 
@@ -69,7 +69,7 @@ def compared(field: Field, names: Sequence[str]) -> tuple[Contestant, ...]:
     """The contestants of `paco-prof compare A B ...`; two equal names are an A/A comparison.
 
     Raises:
-        UsageError: fewer than two, an unknown variant, or one that stands there twice.
+        UsageError: fewer than two, an unknown variant, one that stands there twice, or a drop-in that nobody measures.
     """
     if len(names) < 2:
         raise UsageError(
@@ -81,6 +81,7 @@ def compared(field: Field, names: Sequence[str]) -> tuple[Contestant, ...]:
             f"{twice!r} stands there twice.", f"Only paco-prof compare {twice} {twice}, A against A, says something."
         )
     contestants = tuple(field.contestant([name]) for name in names)
+    refuse_unused_drop_ins(field.own, names)
     if names[0] == BASELINE and twice is None:
         return contestants
     # The analysis expects what it expects beside the reference.
@@ -98,15 +99,24 @@ def ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | No
 
     Args:
         base: the variant that toggles are added to.
-        toggles: names of variants; None for the design's own.
+        toggles: names of variants; None for the design's own, `all` alone for whatever can be switched on.
 
     Raises:
-        UsageError: an unknown variant, one that stands there twice or changes nothing, too few or too many, or two
-            that exclude each other where they would have to go together.
+        UsageError: an unknown variant, one that stands there twice or changes nothing, too few or too many, two that
+            exclude each other where they would have to go together, or a drop-in that nobody measures.
     """
+    contestants = _ablated(field, design, base, toggles)
+    refuse_unused_drop_ins(field.own, [contestant.variant.name for contestant in contestants])
+    return contestants
+
+
+def _ablated(field: Field, design: Design, base: str, toggles: Sequence[str] | None) -> tuple[Contestant, ...]:
     find_variant(base, field.own)
     start = [] if base == BASELINE else [base]
-    are_named = toggles is not None
+    are_named = toggles is not None and list(toggles) != [ALL]
+    if toggles is not None and not are_named:
+        # One at a time that is the default, in which two may exclude each other.
+        toggles = None if design == "one-at-a-time" else _all_toggles(field)
     if toggles is None and design == "leave-one-out":
         parts = find_variant(base, field.own).parts
         ours = find_variant("exact").parts if field.base.model is None else None
@@ -162,15 +172,38 @@ def _is_idle(field: Field, start: list[str], design: Design, names: Sequence[str
 
 def _default_toggles(field: Field, design: Design) -> Sequence[str]:
     if field.base.model is not None:
-        # Of the rest a model of the user's own knows nothing.
-        drop_ins = [toggle.name for toggle in DROP_INS]
-        of_any = [toggle.name for toggle in TOGGLES if toggle.settings.keys() <= OF_ANY_MODEL - OF_ITS_OWN]
-        return (*drop_ins, *of_any) if design == "one-at-a-time" else drop_ins
+        if design == "one-at-a-time":
+            return (*_drop_ins(field), *_of_any_model())
+        return _drop_ins(field)[:MAX_FACTORS] if design == "factorial" else _drop_ins(field)
     if design == "cumulative":
         return PHASES
     if design == "factorial":
         return ("fused-loss", "max-negatives-16")
     return tuple(toggle.name for toggle in TOGGLES)
+
+
+def _all_toggles(field: Field) -> Sequence[str]:
+    """All of the catalogue; with a model of the user's own all that can go with it, and with each other."""
+    if field.base.model is None:
+        return tuple(toggle.name for toggle in TOGGLES)
+    chosen: list[str] = []
+    for name in (*_drop_ins(field), *_of_any_model()):
+        if _clash(field, [*chosen, name]) is None:
+            chosen.append(name)
+    return chosen
+
+
+def _drop_ins(field: Field) -> tuple[str, ...]:
+    """What takes a component's place in a model of the user's own: what they have named, and ours for the others."""
+    named = [variant for variant in field.own if variant.name == DROP_IN.name]
+    taken = {component for variant in named for component in variant.settings["replace"]}
+    ours = [toggle for toggle in DROP_INS if not taken & toggle.settings["replace"].keys()]
+    return tuple(variant.name for variant in (*named, *ours))
+
+
+def _of_any_model() -> tuple[str, ...]:
+    """Of the rest a model of the user's own knows nothing."""
+    return tuple(toggle.name for toggle in TOGGLES if toggle.settings.keys() <= OF_ANY_MODEL - OF_ITS_OWN)
 
 
 def _check_together(field: Field, design: Design, names: Sequence[str]) -> None:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paco_prof.errors import UsageError
 from paco_prof.records import VariantKind, VariantUsed
 from paco_prof.settings import OF_ANY_MODEL, Workload, changed_settings, with_settings
-from paco_prof.variants.catalogue import CATALOGUE, TOGGLES
+from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, TOGGLES
 from paco_prof.variants.variant import Variant, combined, least_exact, most_exact
 
-__all__ = ["Planned", "find_variant", "kind_of", "parse_overrides", "plan_variant", "undone_choice"]
+__all__ = [
+    "OF_ITS_OWN",
+    "Planned",
+    "find_variant",
+    "kind_of",
+    "parse_overrides",
+    "plan_variant",
+    "refuse_unused_drop_ins",
+    "undone_choice",
+]
 
+# What a user's factory decides. A baseline may say it all the same: for the batch, or for the yardstick of a gate.
+OF_ITS_OWN = frozenset({"backbone", "num_classes"})
 # Approximations of the same objective whatever their size.
 APPROXIMATIONS = {"max_negatives", "hard_negative_mining", "peaks_every"}
 
@@ -55,12 +66,12 @@ def plan_variant(
     """
     variant = find_variant(name, own)
     changed = with_settings(base, variant.settings)
-    _refuse_what_the_model_has_not(name, with_settings(changed, overrides))
+    workload = with_settings(changed, overrides)
+    _refuse_what_the_model_has_not(name, workload, changed, base)
     undone = undone_choice(name, changed, base, explicit)
     if undone is not None:
         setting, message = undone
         raise UsageError(message, f"Use --set {setting}={getattr(base, setting)} to change the variant.")
-    workload = with_settings(changed, overrides)
     return Planned(
         workload=workload,
         base=base,
@@ -73,8 +84,12 @@ def plan_variant(
     )
 
 
-def _refuse_what_the_model_has_not(name: str, workload: Workload) -> None:
+def _refuse_what_the_model_has_not(name: str, workload: Workload, changed: Workload, base: Workload) -> None:
     """A model of the user's own would ignore our settings in silence, and ours has no need of drop-ins.
+
+    Args:
+        workload: what is planned.
+        changed: the same without what `--set` changes, which may say how many classes the batch has.
 
     Raises:
         UsageError: there are such settings.
@@ -85,11 +100,31 @@ def _refuse_what_the_model_has_not(name: str, workload: Workload) -> None:
                 f"{name}: drop-ins take the place of components of a model of your own.", "Name it: --model."
             )
         return
-    unknown = sorted(changed_settings(workload, Workload()).keys() - OF_ANY_MODEL)
+    ignored = OF_ITS_OWN & changed_settings(changed, base).keys()
+    ignored |= {"backbone"} & changed_settings(workload, base).keys()
+    unknown = sorted((changed_settings(workload, Workload()).keys() - OF_ANY_MODEL) | ignored)
     if unknown:
         raise UsageError(
             f"{name}: {unknown[0]} is a setting of PaCo-2 here, and {workload.model} knows nothing of it.",
             "What your factory takes is given to it: --model-arg NAME=VALUE, or model_args of the configuration.",
+        )
+
+
+def refuse_unused_drop_ins(own: Sequence[Variant], names: Iterable[str]) -> None:
+    """Find out whether somebody has said what `drop-in` is, and measures it nowhere.
+
+    Args:
+        own: variants beside the catalogue's; `drop-in` is among them where somebody has said what it is.
+        names: of all variants that are measured.
+
+    Raises:
+        UsageError: that is so.
+    """
+    is_named = any(variant.name == DROP_IN.name for variant in own)
+    if is_named and not any(DROP_IN.name in name.split("+") for name in names):
+        raise UsageError(
+            "--replace says what the variant drop-in is, and drop-in is not among what is measured.",
+            "Add drop-in, or leave --replace away.",
         )
 
 

@@ -129,4 +129,6 @@ def _in_float64(criterion: nn.Module, call: Call) -> tuple[float, Tensor]:
     total = criterion(**inputs)["total"]
     leaves = [value for value in inputs.values() if isinstance(value, Tensor) and value.requires_grad]
     gradients = torch.autograd.grad(total, leaves, allow_unused=True)
-    return total.item(), torch.cat([g.flatten() for g in gradients if g is not None])
+    # One of the two may have no use for an input; its gradient there is zero.
+    pieces = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
+    return total.item(), torch.cat([piece.flatten() for piece in pieces])

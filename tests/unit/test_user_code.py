@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,17 @@ import pytest
 from paco_prof.errors import UsageError
 from paco_prof.settings import Argument
 from paco_prof.user_code import (
+    OF_PACO2,
     Named,
+    check_argument,
+    look_around,
     look_in,
     parse_argument,
     parse_arguments,
     parse_name,
     parse_replacements,
     parse_stages,
+    refuse_settings_of_paco2,
     user_code,
 )
 from paco_prof.user_file import UserFile
@@ -64,6 +69,35 @@ def test_arguments_have_names_and_stand_there_once() -> None:
             parse_arguments([text])
     with pytest.raises(UsageError, match="--model-arg K stands there twice"):
         parse_arguments(["K=1", "K=2"])
+
+
+ABSOLUTE = ["/home/jane/x.pth", "~/x.pth", "~jane", r"C:\x.pth", "C:/x.pth", r"\\server\share\x.pth"]
+
+
+@pytest.mark.parametrize("path", ABSOLUTE)
+def test_no_argument_tells_where_somebodys_files_are(path: str) -> None:
+    with pytest.raises(UsageError, match="is an absolute path, and a record holds none") as told:
+        check_argument(path, "here: ")
+    assert told.value.message.startswith(f"here: {path!r}")
+    for text in (path, f"'{path}'"):
+        with pytest.raises(UsageError, match=r"^--model-arg weights: .* is an absolute path"):
+            parse_arguments(["K=3", f"weights={text}"])
+
+
+@pytest.mark.parametrize("value", ["x.pth", "../x/y.pth", "a:b", "resnet50", "", r"\d+", "x~", 3, -1.5, True, None])
+def test_any_other_argument_may_stand_in_a_record(value: object) -> None:
+    check_argument(value)
+
+
+@pytest.mark.parametrize(("setting", "option"), OF_PACO2.items())
+def test_what_a_factory_decides_is_no_setting_of_its_model(setting: str, option: str) -> None:
+    with pytest.raises(UsageError) as told:
+        refuse_settings_of_paco2("nets:build", {"batch_size": 2, setting: 3})
+    assert told.value.message == f"{option} is for PaCo-2 itself; nets:build decides by what makes it."
+    assert told.value.hint.endswith(f"--model-arg {option.strip('-')}=3.")
+    with pytest.raises(UsageError, match=r"Leave it away\.$"):
+        refuse_settings_of_paco2("nets:build", {setting: 3}, "Leave it away.")
+    refuse_settings_of_paco2("nets:build", {"batch_size": 2, "num_classes": 3})
 
 
 def test_a_module_is_named_as_it_stands() -> None:
@@ -114,9 +148,10 @@ def test_options_of_a_model_need_one() -> None:
 
 def test_replacements_name_a_component_and_what_takes_its_place(project: Path) -> None:
     texts = ["criterion=paco_prof:OptimizedPaCoLoss", "neck.pool=nets/paco.py:build"]
-    replacements, folders = parse_replacements(texts, project)
-    assert replacements == {"criterion": "paco_prof:OptimizedPaCoLoss", "neck.pool": "paco:build"}
-    assert folders == (project / "nets",)
+    assert parse_replacements(texts, project) == {
+        "criterion": Named("paco_prof:OptimizedPaCoLoss"),
+        "neck.pool": Named("paco:build", project / "nets"),
+    }
     for text in ("criterion", "=a:b", "criterion=", "criterion=loss"):
         with pytest.raises(UsageError, match="is not of the form"):
             parse_replacements([text])
@@ -141,4 +176,16 @@ def test_folders_are_looked_in_first_and_in_their_order(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "path", list(sys.path))
     look_in([tmp_path / "a", tmp_path / "b"])
     look_in([tmp_path / "b"])
-    assert sys.path[:2] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert sys.path[:2] == [str(tmp_path / "b"), str(tmp_path / "a")]
+    assert sys.path.count(str(tmp_path / "b")) == 1
+
+
+def test_a_named_folder_goes_before_this_one_and_this_one_before_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library = sysconfig.get_path("stdlib")
+    monkeypatch.setattr(sys, "path", ["script", library, "installed"])
+    look_around(tmp_path)
+    look_in([tmp_path / "nets"])
+    look_around(tmp_path)
+    assert sys.path == [str(tmp_path / "nets"), "script", str(tmp_path), str(tmp_path / "src"), library, "installed"]

@@ -13,14 +13,21 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from paco_prof.errors import UsageError
-from paco_prof.measure.shareable import last_line
+from paco_prof.measure.user.place import told
 from paco_prof.measure.user.wrapping import ABSENT, Slot, is_function, value_of
 
-__all__ = ["barrier", "child", "close_names", "imported", "names_in", "slots_of", "unwrapped", "walk"]
+__all__ = ["barrier", "child", "close_names", "imported", "names_in", "slots_of", "undistributed", "unwrapped", "walk"]
 
 COMPILED = "compiled by torch.compile"
 # They hold values; whatever methods they have are not a component's.
 DATA = (Tensor, Mapping, Sequence, set, frozenset, int, float, complex, type(None), ModuleType)
+
+
+def undistributed(model: nn.Module) -> nn.Module:
+    """The model inside of what distributes it over devices; itself where nothing does."""
+    while isinstance(model, (DataParallel, DistributedDataParallel)):
+        model = model.module
+    return model
 
 
 def unwrapped(model: nn.Module) -> tuple[nn.Module, str]:
@@ -96,13 +103,14 @@ def imported(parts: Sequence[str]) -> tuple[ModuleType, int] | None:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise _not_imported(name, error) from error
             return None if module is None else (module, number - 1)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A script that reads its own command line ends the process where somebody imports it.
             raise _not_imported(name, error) from error
     return None if module is None else (module, len(parts))
 
 
-def _not_imported(name: str, error: Exception) -> UsageError:
-    return UsageError(f"{name} cannot be imported: {last_line(error)}.", "See [tool.paco-prof.stages].")
+def _not_imported(name: str, error: BaseException) -> UsageError:
+    return UsageError(f"{name} cannot be imported: {told(error)}.", "See [tool.paco-prof.stages].")
 
 
 def slots_of(holder: object, name: str, verbs: Iterable[str]) -> list[Slot]:

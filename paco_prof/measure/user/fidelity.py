@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from paco_prof.measure.fidelity import gradient_of, losses_and_gradient, relative_distance
 from paco_prof.measure.losses import losses_of
@@ -42,22 +45,23 @@ def measure_user_fidelity(
         base: the baseline that it is a variant of.
         weights: and buffers to compare with; None for those of the first step.
     """
-    variant = build_again(workload, user.given).to(step.device)
-    reference = build_again(base, user.given).to(step.device)
+    variant, reference = (build_again(each, user.given).to(step.device) for each in (workload, base))
     if weights is not None:
         variant.load_state_dict(weights, strict=False)
     reference.load_state_dict(variant.state_dict(), strict=False)
-    before = {name: value.detach().clone() for name, value in variant.state_dict().items() if isinstance(value, Tensor)}
+    before = _state(variant)
     names = {name for name, _ in variant.named_parameters()} & {name for name, _ in reference.named_parameters()}
-    losses, gradient = _here(step, user, workload, variant, names)
-    is_wide, expected, expected_gradient = _in_float64(step, user, base, reference, names)
+    sides = _Sides(step, user, names)
+    losses, gradient = sides.here(workload, variant)
+    is_wide, expected, expected_gradient = sides.in_float64(base, reference)
     loss_error = gradient_error = None
     if is_wide and workload.replace != base.replace:
         variant = build_again(workload, user.given).to(step.device)
         variant.load_state_dict(before, strict=False)
-        _, wide_losses, wide_gradient = _in_float64(step, user, workload, variant, names)
-        loss_error = _relative(wide_losses.get("total", 0.0), expected.get("total", 0.0))
-        gradient_error = relative_distance(wide_gradient, expected_gradient)
+        is_wide, wide_losses, wide_gradient = sides.in_float64(workload, variant)
+        if is_wide:
+            loss_error = _relative(wide_losses.get("total", 0.0), expected.get("total", 0.0))
+            gradient_error = relative_distance(wide_gradient, expected_gradient)
     return Fidelity(
         against="baseline",
         oracle="own model" if is_wide else "own model as it is",
@@ -72,46 +76,86 @@ def measure_user_fidelity(
     )
 
 
-def _here(
-    step: TrainingStep, user: UserParts, workload: Workload, model: nn.Module, names: set[str]
-) -> tuple[dict[str, float], Tensor]:
-    """Losses and gradient in the step's own precision."""
-    scales = (2.0**16, 2.0**8, 1.0) if step.dtype == torch.float16 else (1.0,)
-    call, inputs = call_of(workload, model, user.given), _inputs(step, torch.float32)
-    torch.manual_seed(workload.seed)
+@dataclass(frozen=True)
+class _Sides:
+    """Computes losses and gradients of the models that are compared, each on the same images.
 
-    def compute() -> Mapping[str, Any]:
-        with step.autocast():
-            return losses_of((call or model)(*inputs))
+    Always in the second of two passes: what learns from a first call is to be seen at work, and a model that remembers
+    one batch has then seen it on either side. Weights and buffers are those from before the first.
 
-    for scale in scales:
-        model.zero_grad(set_to_none=True)
-        losses, _ = losses_and_gradient(model, compute, scale)
-        gradient = gradient_of(model, names) / scale
-        # As a gradient scaler does: a smaller scale where a gradient has overflowed.
-        if bool(torch.isfinite(gradient).all()):
-            break
-    return losses, gradient
+    Attributes:
+        names: of the parameters that both have.
+    """
 
+    step: TrainingStep
+    user: UserParts
+    names: Collection[str]
 
-def _in_float64(
-    step: TrainingStep, user: UserParts, workload: Workload, model: nn.Module, names: set[str]
-) -> tuple[bool, dict[str, float], Tensor]:
-    """Losses and gradient in float64; in float32, and False, where the model insists on a type of its own."""
-    before = {name: value.detach().clone() for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    for dtype in (torch.float64, torch.float32):
-        model.to(dtype)
-        model.load_state_dict(before, strict=False)
-        call, inputs = call_of(workload, model, user.given), _inputs(step, dtype)
-        torch.manual_seed(workload.seed)
-        try:
-            losses, _ = losses_and_gradient(model, lambda: losses_of((call or model)(*inputs)))  # noqa: B023
-            return dtype == torch.float64, losses, gradient_of(model, names)
-        except (RuntimeError, TypeError):
-            if dtype == torch.float32:
-                raise
+    def here(self, workload: Workload, model: nn.Module) -> tuple[dict[str, float], Tensor]:
+        """In the step's own precision."""
+        scales = (2.0**16, 2.0**8, 1.0) if self.step.dtype == torch.float16 else (1.0,)
+        compute = self._computing(workload, model, torch.float32, self.step.autocast)
+        compute()
+        for scale in scales:
+            losses, _ = losses_and_gradient(model, compute, scale)
+            gradient = gradient_of(model, self.names) / scale
+            # As a gradient scaler does: a smaller scale where a gradient has overflowed.
+            if bool(torch.isfinite(gradient).all()):
+                break
+        return losses, gradient
+
+    def in_float64(self, workload: Workload, model: nn.Module) -> tuple[bool, dict[str, float], Tensor]:
+        """In float64, and True; False where the model narrows what it computes, or insists on float32."""
+        before = _state(model)
+        for dtype in (torch.float64, torch.float32):
+            model.to(dtype)
+            model.load_state_dict(before, strict=False)
+            compute = self._computing(workload, model, dtype, contextlib.nullcontext)
+            try:
+                with _Narrowing() as narrowing:
+                    compute()
+                losses, _ = losses_and_gradient(model, compute)
+            except (RuntimeError, TypeError):
+                if dtype == torch.float32:
+                    raise
+                continue
+            return dtype == torch.float64 and not narrowing.found, losses, gradient_of(model, self.names)
+        raise AssertionError("one of the types returns or raises")
+
+    def _computing(
+        self, workload: Workload, model: nn.Module, dtype: torch.dtype, context: Callable[[], Any]
+    ) -> Callable[[], Mapping[str, Any]]:
+        """The forward pass, from the same state and random numbers each time."""
+        call = call_of(workload, model, self.user.given) or model
+        inputs, before = _inputs(self.step, dtype), _state(model)
+
+        def compute() -> Mapping[str, Any]:
             model.zero_grad(set_to_none=True)
-    raise AssertionError("one of the types returns or raises")
+            model.load_state_dict(before, strict=False)
+            torch.manual_seed(workload.seed)
+            with context():
+                return losses_of(call(*(tensor.clone() for tensor in inputs)))
+
+        return compute
+
+
+class _Narrowing(TorchFunctionMode):
+    """Notices where what has a gradient goes from float64 to something narrower: nothing after it is float64's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.requires_grad and result.dtype != torch.float64:
+            given = (value for value in args if isinstance(value, Tensor))
+            self.found = self.found or any(value.dtype == torch.float64 and value.requires_grad for value in given)
+        return result
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items() if isinstance(value, Tensor)}
 
 
 def _inputs(step: TrainingStep, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

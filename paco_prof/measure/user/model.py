@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from paco_prof.errors import UsageError
+from paco_prof.measure.user.components import undistributed
 from paco_prof.measure.user.place import defined_at, told
+from paco_prof.measure.user.wrapping import ABSENT, value_of
 from paco_prof.paco2.backbone import import_timm
 from paco_prof.settings import Workload
-from paco_prof.user_code import look_in
+from paco_prof.user_code import look_around, look_in
 
 __all__ = ["Factory", "build_user_model", "find_named", "found_settings", "tell_epoch"]
 
@@ -86,15 +88,22 @@ def build_user_model(workload: Workload, given: Factory | nn.Module | None = Non
     else:
         # Where torchvision does not fit torch, the user's `import timm` works after ours has.
         import_timm()
-        look_in([Path.cwd(), Path.cwd() / "src"] if given is None else [])
-        look_in(Path.cwd() / folder for folder in workload.python_path)
+        if given is None:
+            # A file that was named by its path is that one, whatever else here has its name.
+            look_in(Path.cwd() / folder for folder in workload.python_path)
+            look_around(Path.cwd())
         factory = find_named(workload.model) if given is None else given
         torch.manual_seed(workload.seed)
         model = _made(workload, factory)
     if not isinstance(model, nn.Module):
         raise UsageError(f"{workload.model} makes a {type(model).__name__}, and no torch.nn.Module.")
-    tell_epoch(model, workload.epoch)
-    return model.train()
+    try:
+        tell_epoch(model, workload.epoch)
+        # Of a `train` of their own nobody knows what it returns.
+        model.train()
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{workload.model} cannot be made ready to train: {told(error)}.") from error
+    return model
 
 
 def _copied(name: str, model: nn.Module) -> nn.Module:
@@ -109,19 +118,19 @@ def _copied(name: str, model: nn.Module) -> nn.Module:
 
 def tell_epoch(model: nn.Module, epoch: int) -> None:
     """Tell a model which epoch it is in, if it wants to know."""
-    set_epoch = getattr(model, "set_epoch", None) or getattr(getattr(model, "module", None), "set_epoch", None)
-    if callable(set_epoch):
+    set_epoch = value_of(undistributed(model), "set_epoch")
+    if callable(set_epoch) and set_epoch is not ABSENT:
         set_epoch(epoch)
 
 
 def found_settings(model: nn.Module) -> dict[str, int | float]:
     """The settings of PaCo-2 that a model of the user's own tells: its attributes of those names, and of its parts."""
-    model = getattr(model, "module", model)
+    model = undistributed(model)
     tellers = [found for path in _TELLERS if (found := _attribute(model, path)) is not None]
     settings: dict[str, int | float] = {}
     for setting, names in _TOLD.items():
         kind = Workload.model_fields[setting].annotation
-        for value in (getattr(teller, name, None) for teller in tellers for name in names):
+        for value in (value_of(teller, name) for teller in tellers for name in names):
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 continue
             if kind is float or isinstance(value, int):
@@ -173,5 +182,5 @@ def _near_modules(name: str) -> str:
 def _attribute(model: nn.Module, path: str) -> Any:
     found: Any = model
     for part in filter(None, path.split(".")):
-        found = getattr(found, part, None)
-    return found
+        found = value_of(found, part)
+    return None if found is ABSENT else found

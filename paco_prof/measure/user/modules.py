@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePath
 from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
 
 from paco_prof.conventions import says_covariance
+from paco_prof.measure.user.place import is_user_file
 from paco_prof.measure.user.wrapping import Slot
 
 __all__ = ["UserModules"]
 
 # Whoever builds upon them has not written them; what is ours announces its stages itself.
 LIBRARIES = {"torch", "torchvision", "timm", "numpy", "scipy", "paco_prof"}
-INSTALLED = {"site-packages", "dist-packages"}
 
 
 class UserModules:
@@ -34,8 +31,6 @@ class UserModules:
 
     def __init__(self, model: type) -> None:
         self._own = _package(model.__module__)
-        paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-        self._library = tuple(f"{path}{os.sep}" for path in {*paths, *(str(Path(path).resolve()) for path in paths)})
 
     def wrote(self, module: str) -> bool:
         """Whether the user has written a module that has been imported."""
@@ -45,9 +40,7 @@ class UserModules:
         if module == "__main__" or _package(module) == self._own:
             return True
         file = vars(found).get("__file__")
-        if not isinstance(file, str) or INSTALLED.intersection(PurePath(file).parts):
-            return False
-        return not file.startswith(self._library)
+        return isinstance(file, str) and is_user_file(file)
 
     def may_change(self, module: str, asked: bool) -> bool:
         """Whether what a module holds may be replaced for everybody: the user's own, or what they have asked for."""

@@ -7,19 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
-from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from paco_prof.conventions import ROLES
 from paco_prof.errors import UsageError
-from paco_prof.measure.user.components import child, close_names, names_in
+from paco_prof.measure.user.components import child, close_names, names_in, undistributed
 from paco_prof.measure.user.model import find_named
 from paco_prof.measure.user.place import told
 from paco_prof.measure.user.taking_over import Plain, TakenOver, take_over
 from paco_prof.measure.user.wrapping import ABSENT
 from paco_prof.records import Replacement
 
-__all__ = ["replace_components"]
+__all__ = ["replace_components", "with_answers"]
 
 AWAY = "Leave this replacement away."
 
@@ -56,9 +55,19 @@ def replace_components(model: nn.Module, replacements: Mapping[str, str]) -> tup
     Raises:
         UsageError: there is nothing to be replaced, or the drop-in cannot be made.
     """
-    while isinstance(model, (DataParallel, DistributedDataParallel)):
-        model = model.module
+    model = undistributed(model)
     return tuple(_replace(model, asked, by) for asked, by in replacements.items())
+
+
+def with_answers(model: nn.Module, replaced: Replacement) -> Replacement:
+    """A replacement with how many calls the drop-in has answered until now, where it learns to answer them."""
+    holder, *names = [undistributed(model), *replaced.path.split(".")]
+    for name in names:
+        holder = child(holder, name)
+    learner = getattr(holder, "__dict__", {}).get("_drop_in_learner")
+    if learner is None:
+        return replaced
+    return replaced.model_copy(update={"answered": learner.num_answered, "asked": learner.num_asked})
 
 
 def _replace(model: nn.Module, asked: str, by: str) -> Replacement:

@@ -23,9 +23,11 @@ from paco_prof.data.images import ImageData
 from paco_prof.errors import MeasurementError, PacoProfError, UsageError
 from paco_prof.measure.losses import losses_of
 from paco_prof.measure.user.adoption import Adoption, adopt
+from paco_prof.measure.user.attributes import PlainAttributes
+from paco_prof.measure.user.components import undistributed
 from paco_prof.measure.user.model import Factory, build_user_model, find_named, found_settings
 from paco_prof.measure.user.place import defined_at, is_user_file, told
-from paco_prof.measure.user.replacing import replace_components
+from paco_prof.measure.user.replacing import replace_components, with_answers
 from paco_prof.measure.workload import TrainingStep, assemble_step, num_workers
 from paco_prof.records import Replacement, StageFound, StageMissing, UserCodeUsed
 from paco_prof.settings import Workload
@@ -55,26 +57,34 @@ class UserParts:
     """What was found in the user's model, and what became of it.
 
     Attributes:
+        model: what was built.
         adoption: the stages that were found and wrapped.
         replaced: the components that drop-ins have taken the place of.
         no_inference: why it cannot be called with one view in eval mode; empty where it can.
         given: what it was built from, where no name says it.
     """
 
+    model: nn.Module
     adoption: Adoption
     replaced: tuple[Replacement, ...] = ()
     no_inference: str = ""
     given: Given = field(default_factory=Given)
 
-    def used(self) -> UserCodeUsed:
-        """The same for a record, as things stand now."""
+    def used(self, no_loss_test: str = "", *, counted: bool = False) -> UserCodeUsed:
+        """The same for a record, as things stand now.
+
+        Args:
+            no_loss_test: why the criterion could not be timed alone.
+            counted: tell how many calls drop-ins have answered, now that all has been measured.
+        """
         adoption = self.adoption
         return UserCodeUsed(
             found=tuple(StageFound(stage=w.stage, path=w.path, calls=w.calls) for w in adoption.wrapped),
             missing=tuple(StageMissing(stage=m.stage, path=m.path, near=m.near) for m in adoption.missing),
             hidden=adoption.hidden,
-            replaced=self.replaced,
+            replaced=tuple(with_answers(self.model, each) for each in self.replaced) if counted else self.replaced,
             no_inference=self.no_inference,
+            no_loss_test=no_loss_test,
         )
 
     def release(self) -> None:
@@ -108,7 +118,8 @@ def build_user_step(
         raise UsageError(f"{workload.model} has no parameter that could be trained.")
     try:
         step, built = assemble_step(model, workload, device, data, call_of(workload, model, given), given.batch)
-    except NotImplementedError as error:
+    except (NotImplementedError, ValueError) as error:
+        # What is on no device at all, or has no shapes yet (lazy modules).
         raise UsageError(f"{workload.model} cannot be moved to {device}: {told(error)}.") from error
     adoption = adopt(model, dict(workload.stages))
     try:
@@ -116,7 +127,7 @@ def build_user_step(
     except BaseException:
         adoption.undo()
         raise
-    return step, built, UserParts(adoption, replaced, no_inference, given)
+    return step, built, UserParts(model, adoption, replaced, no_inference, given)
 
 
 def build_again(workload: Workload, given: Given) -> nn.Module:
@@ -157,13 +168,15 @@ def _check_classes(workload: Workload, data: ImageData | None) -> None:
 
 
 def _try(step: TrainingStep, workload: Workload) -> str:
-    """One training step's forward pass and one inference; afterwards weights and buffers are as before.
+    """One training step's forward pass and one inference; afterwards weights, buffers and the modules' other
+    attributes are as before.
 
     Returns:
         Why it cannot do inference; empty where it can.
     """
     model, batch = step.model, step.batch
     before = {name: value.detach().clone() for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    attributes = PlainAttributes(model)
     inputs = tuple(tensor.to(step.device).clone() for tensor in (batch.x1, batch.x2, batch.targets))
     _check_signature(step, workload)
     versions = [tensor._version for tensor in inputs]
@@ -173,6 +186,10 @@ def _try(step: TrainingStep, workload: Workload) -> str:
     except PacoProfError:
         raise
     except (Exception, SystemExit) as error:
+        if workload.precision != "float32":
+            # Not its fault alone: somebody asked for a precision that its code, or torch's, has not got there.
+            reason = f"{workload.model} fails under {workload.precision} autocast: {told(error)}."
+            raise UsageError(reason, "Leave it at float32, or widen what is computed there.") from error
         raise MeasurementError(f"{workload.model} fails in its forward pass: {told(error)}.") from error
     for name, tensor, version in zip(("x1", "x2", "targets"), inputs, versions, strict=True):
         if tensor._version != version:
@@ -185,6 +202,7 @@ def _try(step: TrainingStep, workload: Workload) -> str:
     del result
     no_inference = _try_inference(step)
     model.load_state_dict(before, strict=False)
+    attributes.put_back()
     torch.manual_seed(workload.seed)
     return no_inference
 
@@ -192,7 +210,7 @@ def _try(step: TrainingStep, workload: Workload) -> str:
 def _check_signature(step: TrainingStep, workload: Workload) -> None:
     if step.call is not step.model:
         return
-    forward = getattr(step.model, "module", step.model).forward
+    forward = undistributed(step.model).forward
     try:
         inspect.signature(forward).bind(*(None,) * 3)
     except TypeError as error:
@@ -212,7 +230,7 @@ def _check_result(step: TrainingStep, workload: Workload, result: Any) -> None:
         UsageError: there is none.
     """
     what = workload.step or workload.model
-    forward = getattr(step.model, "module", step.model).forward
+    forward = undistributed(step.model).forward
     place = _parenthesised(defined_at(step.call.func if isinstance(step.call, functools.partial) else forward))
     hint = "Return a dict with 'total'. " + (HOW if workload.step is None else "")
     try:
@@ -240,7 +258,7 @@ def _try_inference(step: TrainingStep) -> str:
     try:
         with step.evaluating():
             logits = step.logits(step.batch.x1.to(step.device).clone())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return told(error)
     return "" if isinstance(logits, Tensor) else f"in eval mode it returns {_described(logits)}, and no logits"
 

@@ -40,6 +40,10 @@ class Learner:
         form: the fast form.
         name: what messages call the drop-in.
         original: what messages call the original.
+
+    Attributes:
+        num_answered: calls that the fast form has answered.
+        num_asked: calls that the original has answered.
     """
 
     def __init__(self, form: FastForm, name: str, original: str) -> None:
@@ -50,6 +54,8 @@ class Learner:
         # Of each kind of call how it is answered; None is by the original.
         self._known: dict[Hashable, Reading | None] = {}
         self._ignored: set[str] = set()
+        self.num_answered = 0
+        self.num_asked = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy learns for itself."""
@@ -75,8 +81,9 @@ class Learner:
     def _answer(self, call: _Call) -> Any:
         kind = regime(call.found, call.owner, self._ignored)
         reading = self._known.get(kind)
+        self.num_answered += 1
         if reading is None:
-            return call.ask() if kind in self._known else self._learn(call, None)
+            return self._ask(call) if kind in self._known else self._learn(call, None)
         try:
             answer, left = reading.answer(self._form, call.found, call.owner)
         except DiffersError:
@@ -85,15 +92,21 @@ class Learner:
             setattr(call.owner, name, value)
         return answer
 
+    def _ask(self, call: _Call) -> Any:
+        """The original's answer, which is none of the fast form's."""
+        self.num_answered -= 1
+        self.num_asked += 1
+        return call.ask()
+
     def _learn(self, call: _Call, earlier: Reading | None) -> Any:
         """The original's answer, from which it is learned how calls of this kind are answered."""
         inputs = self._form.recognise(call.found)
         if inputs is None:
             if not self._known:
                 raise self._refusal(f"it is not called with {self._form.takes}")
-            return call.ask()
+            return self._ask(call)
         watched = _Watched(call.owner)
-        answer = call.ask()
+        answer = self._ask(call)
         self._ignored |= watched.counters()
         reading: Reading | None = None
         try:

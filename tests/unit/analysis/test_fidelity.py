@@ -89,6 +89,23 @@ def test_exact_is_as_exact_as_a_float32_backbone(loss_error: float, gradient_err
     assert view_of(fidelity_of(loss_error, gradient_error)).is_exact is is_exact
 
 
+@pytest.mark.parametrize(
+    ("loss_error", "gradient_error", "is_exact"),
+    [
+        (1e-9, 1e-9, True),
+        (1e-5, 1e-9, False),
+        (1e-9, 1e-5, False),
+        (math.nan, 1e-9, False),
+        (1e-9, math.nan, False),
+    ],
+)
+def test_what_was_looked_at_in_float64_is_judged_there(
+    loss_error: float, gradient_error: float, is_exact: bool
+) -> None:
+    wide = {"float64_loss_error": loss_error, "float64_gradient_error": gradient_error}
+    assert view_of(fidelity_of(1e-3, 0.3, **wide)).is_exact == is_exact
+
+
 def test_a_loss_of_its_own_does_not_count_as_the_total_does() -> None:
     """What PaC loses in the total is nothing: its weight and its size decide."""
     reference = {"total": 5.0, "pac": 1e-7}

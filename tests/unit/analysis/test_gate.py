@@ -445,6 +445,19 @@ def test_a_gradient_that_is_no_number_is_never_faithful() -> None:
         assert check_result(budget(quantity="fidelity"), record, PLAN).verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("loss_error", "gradient_error", "verdict"),
+    [(1e-12, 1e-11, "pass"), (1e-12, 1e-3, "fail"), (1e-3, 1e-12, "fail"), (1e-12, math.nan, "fail")],
+)
+def test_a_drop_in_is_judged_in_float64(loss_error: float, gradient_error: float, verdict: str) -> None:
+    wide = {"float64_loss_error": loss_error, "float64_gradient_error": gradient_error}
+    for kind in ("exact", "approximate") if math.isnan(gradient_error) else ("exact",):
+        used = VariantUsed.model_validate({"name": "exact", "kind": kind})
+        measured = contestant("exact", fidelity=fidelity_of(1e-4, 0.3, **wide), variant=used)
+        record = own().model_copy(update={"contestants": (measured, *own().contestants[1:])})
+        assert check_result(budget(quantity="fidelity"), record, PLAN).verdict == verdict
+
+
 def test_a_side_that_takes_more_threads_for_itself_is_seen() -> None:
     note = Note(code="threads", detail="working tree", number=8)
     result = check_result(REVISION, of_two_trees(slower(0.5), notes=(note,)), PLAN)

@@ -18,6 +18,7 @@ from paco_prof.analysis.training_run import (
     Evaluated,
     Resumed,
     TrainingEndedEarly,
+    UnsavedState,
     epoch_terms,
     find_in_run,
     run_view,
@@ -109,6 +110,13 @@ def test_a_run_that_did_not_end_says_how_far_it_came(status: str) -> None:
 
 def test_a_resumed_run_says_so() -> None:
     assert find_in_run(healthy_run(processes=3)) == (Resumed(3),)
+
+
+def test_what_no_checkpoint_holds_is_told() -> None:
+    few = healthy_run(notes=(Note(code="unsaved_state", detail="queue", number=1),))
+    assert find_in_run(few) == (UnsavedState(("queue",), 1),)
+    many = healthy_run(notes=(Note(code="unsaved_state", detail="queue, criterion.seen, last", number=7),))
+    assert find_in_run(many) == (UnsavedState(("queue", "criterion.seen", "last"), 7),)
 
 
 def test_what_makes_the_run_void_comes_first() -> None:

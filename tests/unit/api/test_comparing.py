@@ -89,6 +89,12 @@ def test_a_drop_in_is_handed_on_by_its_name() -> None:
     assert find_named(by) is OptimizedPaCoLoss
 
 
+def test_a_drop_in_that_is_not_compared_is_refused() -> None:
+    told = refusal(lambda: compare("baseline", "bfloat16", model=Tiny, replace={"criterion": OptimizedPaCoLoss}))
+    assert told.startswith("replace says what the variant drop-in is, and drop-in is not among what is measured.")
+    assert "is an absolute path" in refusal(lambda: compare(model=Tiny, model_args={"width": "~/width"}))
+
+
 class Inner:
     """Has something inside."""
 

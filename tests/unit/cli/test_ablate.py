@@ -153,3 +153,60 @@ def test_an_ablation_goes_on_where_it_stopped(stand: Stand, tmp_path: Path) -> N
     write_record(tmp_path / "run.json", record)
     assert run(["ablate", "--resume", "run.json", "--quiet"]) == 0
     assert stand.asked[0].contestants == record.contestants
+
+
+# A model of the user's own
+
+
+DROP_INS = ["drop-in-criterion", "drop-in-matcher", "drop-in-sampler", "drop-in-pool"]
+OF_ANY = ["bfloat16", "float16", "channels-last", "192px", "fused-optimizer", "tf32", "cudnn-benchmark"]
+OF_ANY += ["gradient-clipping", "cosine-schedule"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ("", ["baseline", *DROP_INS, *OF_ANY]),
+        ("--toggles all", ["baseline", *DROP_INS, *OF_ANY]),
+        ("--replace neck=my:Fast", ["baseline", "drop-in", *DROP_INS, *OF_ANY]),
+        ("--replace matcher=my:Fast", ["baseline", "drop-in", DROP_INS[0], *DROP_INS[2:], *OF_ANY]),
+        ("--mode leave-one-out", ["all 4", *(f"without {name}" for name in DROP_INS)]),
+        ("--mode cumulative --replace criterion=my:Fast", ["baseline", "+ drop-in", *(f"+ {n}" for n in DROP_INS[1:])]),
+        ("--base drop-in --toggles bfloat16 --replace neck=my:Fast", ["drop-in", "bfloat16"]),
+    ],
+)
+def test_the_toggles_of_ones_own_model(stand: Stand, options: str, names: list[str]) -> None:
+    assert run(["ablate", "--model", "nets:build", *options.split(), "--quiet"]) == 0
+    assert stand.names == [name.replace("+ ", "+") if name.count("+") > 1 else name for name in names]
+
+
+@pytest.mark.parametrize("replace", ["", "--replace criterion=my:Fast", "--replace neck=my:Fast --image-size 96"])
+@pytest.mark.parametrize("mode", ["leave-one-out", "cumulative"])
+def test_all_toggles_of_ones_own_model_go_together(stand: Stand, mode: str, replace: str) -> None:
+    assert run(["ablate", *f"--toggles all --mode {mode} --model nets:build {replace} -q".split()]) == 0
+    whole = stand.asked[0].contestants[0 if mode == "leave-one-out" else -1]
+    assert {"drop-in-pool", "bfloat16", "channels-last"} < set(whole.toggles)
+    # Of two that exclude each other the first is there, and what an option says counts more.
+    assert not {"float16", "efficientnet-b0", "fused-loss"} & set(whole.toggles)
+    assert ("192px" in whole.toggles) == ("--image-size" not in replace)
+    assert ("drop-in" in whole.toggles) == bool(replace)
+    assert ("drop-in-criterion" in whole.toggles) == ("criterion" not in replace)
+
+
+@pytest.mark.parametrize("replace", ["neck=my:Fast", "pool=my:Fast"])
+def test_drop_ins_by_default_are_no_more_than_have_all_combinations(stand: Stand, replace: str) -> None:
+    assert run(["ablate", "--mode", "factorial", "--model", "nets:build", "--replace", replace, "-q"]) == 0
+    assert stand.names[1:5] == ["drop-in", *DROP_INS[:3]]
+    assert len(stand.names) == 16
+
+
+def test_a_drop_in_that_is_not_ablated_is_refused(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--model nets:build --replace neck=my:Fast --toggles bfloat16,drop-in-pool"
+    assert run(["ablate", *options.split()]) == 2
+    assert "drop-in is not among what is measured" in capsys.readouterr().err
+    assert stand.asked == []
+
+
+def test_the_help_says_what_is_otherwise_with_ones_own_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ablate", "--help"]) == 0
+    assert "With --model the defaults are others" in " ".join(capsys.readouterr().out.split())

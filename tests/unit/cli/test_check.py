@@ -352,6 +352,13 @@ def test_nothing_to_check_is_one_line(players: Players, capsys: Capture) -> None
         ([*KEPT, "--set", "d"], "name=value"),
         ([*KEPT, "--set", "d=none"], "dim="),
         ([*KEPT, "--model", "my_models"], "'my_models' is not of the form module:factory."),
+        ([*KEPT, "--model", "nets.py:build"], "--model 'nets.py:build': there is no file nets.py."),
+        ([*KEPT, "--model", "a:b", "--step", "c"], "--step 'c' is not of the form module:function."),
+        ([*KEPT, "--model", "a:b", "--replace", "neck=c"], "--replace neck 'c' is not of the form module:factory."),
+        ([*KEPT, "--model", "a:b", "--model-arg", "w=~/x.pth"], "--model-arg w: '~/x.pth' is an absolute path"),
+        ([*KEPT, "--model", "a:b", "--replace", "neck=c:d", "--variant", "baseline"], "drop-in is not among what is"),
+        ([*KEPT, "--replace", "neck=c:d"], "--replace goes with --model."),
+        (["--budget", "fidelity", "--model", "a:b"], "of a model of your own fidelity is of a drop-in"),
         ([*KEPT, "--only", "nothing"], "--only 'nothing'"),
         ([*KEPT, "--launches", "0"], "--launches '0'"),
         ([*KEPT, "--max-minutes", "0"], "--max-minutes '0'"),
@@ -440,6 +447,42 @@ def test_a_model_of_the_options_is_checked_as_it_is(project: GateProject, player
     contestants = record_of().comparisons[0].contestants
     assert {contestant.workload.model for contestant in contestants} == {"parts_model:PartsModel"}
     assert {contestant.workload.forms.contrast for contestant in contestants} == {"loop"}
+
+
+def test_a_drop_in_from_a_file_is_looked_for_in_its_folder(project: GateProject, players: Players) -> None:
+    project.write("drops/fast.py", "raise ValueError('of the working tree')\n")
+    project.commit("A drop-in")
+    project.git("branch", "--force", "before")
+    replaced = ["--model", "parts_model:PartsModel", "--replace", "neck=drops/fast.py:Fast", "--launches", "1"]
+    run(["check", *KEPT, *replaced, "--output", "check.json", "--quiet"])
+    (comparison,) = record_of().comparisons
+    assert dict(comparison.contestants[0].workload.replace) == {"neck": "fast:Fast"}
+    # Both sides import it, from where it was named.
+    assert run(["check", "--against", "before", *replaced, "--output", "check.json", "--quiet"]) == 4
+    assert "before: fast cannot be imported: ValueError: of the working tree" in record_of().checks[0].trouble
+
+
+def test_drop_ins_of_the_options_may_be_what_a_budget_is_about(project: GateProject, players: Players) -> None:
+    replaced = ["--model", "parts_model:PartsModel", "--replace", "neck=fast:Fast", "--variant", "baseline"]
+    budget = ["--budget", "drop-in over baseline >= 0.1x", "--output", "check.json", "--quiet"]
+    assert run(["check", *replaced, *budget]) == 0
+    assert dict(record_of().comparisons[0].contestants[1].workload.replace) == {"neck": "fast:Fast"}
+
+
+def test_a_file_elsewhere_is_checked_but_beside_no_revision(
+    project: GateProject, players: Players, capsys: Capture
+) -> None:
+    (project.folder.parent / "other.py").write_text("")
+    model = ["--model", "../other.py:build"]
+    message = refused([*KEPT, *model, "--against", "before"], players, capsys)
+    assert "--model '../other.py:build' is the same file whichever revision is measured." in message
+    assert run(["check", *KEPT, *model, "--output", "check.json", "--quiet"]) == 0
+    assert record_of().comparisons[0].contestants[0].workload.model == "other:build"
+    assert str(project.folder.parent) not in Path("check.json").read_text()
+    configure('[check]\nagainst = "before"\nmodel = "../other.py:build"\n')
+    players.num_steps = 0
+    assert "paco-prof.toml, line 3: check: model: '../other.py:build' is the same file" in refused([], players, capsys)
+    assert run(["check", *KEPT, "--only", "budgets", "--quiet"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -327,3 +327,56 @@ def test_another_versions_record_is_not_gone_on_with(
     write_record(tmp_path / "run.json", comparison_record(tool_version="0.0.1", status="interrupted"))
     assert run(["compare", "--resume", "run.json"]) == 2
     assert "0.0.1" in capsys.readouterr().err
+
+
+# A model of the user's own
+
+
+OWN = "--model nets:build"
+
+
+def test_a_drop_in_from_a_file_is_found_by_whoever_goes_on(stand: Stand, tmp_path: Path) -> None:
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "fast.py").write_text("")
+    assert run(["compare", "baseline", "drop-in", *OWN.split(), "--replace", "neck=drops/fast.py:Fast", "-q"]) == 0
+    assert [contestant.workload.python_path for contestant in stand.asked[0].contestants] == [("drops",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("baseline bfloat16 --replace neck=my:Fast", "drop-in is not among what is measured. Add drop-in"),
+        ("baseline drop-in-pool --replace neck=my:Fast", "drop-in is not among what is measured"),
+        ("baseline baseline --replace neck=my:Fast --accuracy --data digits", "drop-in is not among what is measured"),
+        ("baseline bfloat16 --set backbone=resnet18", "--backbone is for PaCo-2 itself"),
+        ("baseline bfloat16 --set d=3", "-d is for PaCo-2 itself"),
+        ("baseline efficientnet-b0", "efficientnet-b0: backbone is a setting of PaCo-2 here"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    stand: Stand, arguments: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", *arguments.split(), *OWN.split()]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert words in message
+    assert stand.asked == []
+
+
+def test_what_is_not_found_where_a_comparison_goes_on_is_said(
+    stand: Stand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = comparison_record(tool_version=__version__, status="interrupted", plan=ComparisonPlan(launches=4))
+    own = [
+        one.model_copy(update={"workload": one.workload.model_copy(update={"model": "nets_of_mine:build"})})
+        for one in record.contestants
+    ]
+    write_record(tmp_path / "run.json", record.model_copy(update={"contestants": tuple(own)}))
+    assert run(["compare", "--resume", "run.json"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("paco-prof: nets_of_mine:build: there is no module nets_of_mine here")
+    assert "PYTHONPATH" in message
+    assert message.count("\n") == 1
+    assert stand.asked == []
+    (tmp_path / "nets_of_mine.py").write_text("")
+    assert run(["compare", "--resume", "run.json", "-q"]) == 0

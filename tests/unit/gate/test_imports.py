@@ -95,6 +95,49 @@ def test_what_a_module_needs_may_come_from_the_other_tree(
         check_imports(both, MODEL)
 
 
+# Beside the model
+
+
+def test_steps_and_drop_ins_come_from_each_tree_as_well(project: GateProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is each tree's own, and what takes a component's place is the working tree's on both sides."""
+    project.write("lib/drops/fast.py", "")
+    project.write("lib/drops/__init__.py", "")
+    project.commit("A drop-in")
+    project.git("branch", "--force", "before")
+    everything = (".", "lib")
+    with trees(project, everything) as both:
+        check_imports(both, MODEL, [None, "drops.fast:Fast", "package.layers:losses"])
+    elsewhere = "import sys\nsys.path.insert(0, {!r})\n".format(str(project.folder / "lib"))
+    project.write("package/models.py", elsewhere)
+    project.commit("A path of one's own")
+    project.git("branch", "--force", "before")
+    with trees(project, everything) as both:
+        check_imports(both, MODEL)
+        with pytest.raises(UsageError, match=r"before has a module drops\.fast, and Python imports it from elsewhere"):
+            check_imports(both, MODEL, ["drops.fast:Fast"])
+
+
+@pytest.mark.parametrize("name", ["json:loads", "paco_prof:OptimizedPaCoLoss", "torch.nn:Identity", None])
+def test_what_is_installed_is_the_same_for_both(project: GateProject, name: str | None) -> None:
+    with trees(project) as both:
+        check_imports(both, MODEL, [name])
+
+
+def test_a_drop_in_that_the_other_revision_does_not_have(project: GateProject) -> None:
+    project.write("fast.py", "")
+    with trees(project) as both, pytest.raises(MeasurementError, match=r"^before has no module fast\."):
+        check_imports(both, MODEL, ["fast:Fast"])
+
+
+def test_a_drop_in_that_does_not_import_is_named(project: GateProject) -> None:
+    project.write("fast.py", "\nraise ValueError('too fast')\n")
+    project.commit("Broken")
+    project.git("branch", "--force", "before")
+    with trees(project) as both, pytest.raises(MeasurementError) as told:
+        check_imports(both, MODEL, ["fast:Fast"])
+    assert told.value.message == "before: fast cannot be imported: ValueError: too fast (fast.py, line 2)."
+
+
 def test_an_import_hook_that_comes_before_all_folders(project: GateProject, tmp_path: Path) -> None:
     """As some editable installations have one."""
     elsewhere = tmp_path / "elsewhere.py"

@@ -226,6 +226,25 @@ def test_what_is_let_pass_is_planned() -> None:
         (["loss <= 10 %"], {**OWN, "variant": "fused-loss"}, "fused-loss: contrast is a setting of PaCo-2 here"),
         (["loss <= 10 %", "d32: loss <= 10 %"], OWN, "d32: dim is a setting of PaCo-2 here"),
         (["loss <= 10 %"], {"variant": "d32", "set": {"dim": 16}}, "Variant 'd32' sets dim to 32"),
+        (
+            ["loss <= 10 %"],
+            {**OWN, "variant": "efficientnet-b0", "set": {"backbone": "resnet18"}},
+            "efficientnet-b0: backbone is a setting of PaCo-2 here",
+        ),
+        (
+            ["fidelity"],
+            OWN,
+            "'fidelity': of a model of your own fidelity is of a drop-in, and baseline has none. Name one, --replace "
+            "COMPONENT=MODULE:FACTORY, or budget the fidelity of drop-in.",
+        ),
+        (["fidelity of channels-last"], OWN, "'fidelity of channels-last': of a model of your own fidelity is of a"),
+        (["fidelity"], {**OWN, "set": {"replace": {"neck": "my:Fast"}}}, "'fidelity': of a model of your own fidelity"),
+        (["fidelity of d32"], {}, "'fidelity of d32': d32 claims to be different, so that nothing can contradict it."),
+        (
+            [],
+            {**OWN, "against": AGAINST, "outside": {"model": "--model '../x.py:build'"}},
+            "--model '../x.py:build' is the same file whichever revision is measured.",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(budgets: list[str], table: dict[str, Any], message: str) -> None:
@@ -233,6 +252,20 @@ def test_what_cannot_be_asked_is_refused(budgets: list[str], table: dict[str, An
         planned(*budgets, **table)
     assert str(told.value).startswith(message)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("budget", ["fidelity of drop-in", "fidelity of drop-in-pool+channels-last"])
+def test_the_fidelity_of_a_drop_in_can_be_budgeted(budget: str) -> None:
+    gate = planned(budget, **OWN)
+    assert gate.own is not None
+    assert gate.own.plan.fidelity
+    planned("fidelity", **{**OWN, "variant": "drop-in"}, replace={"neck": "my:Fast"})
+
+
+def test_a_file_elsewhere_is_measured_and_no_record_says_where(tmp_path: Path) -> None:
+    gate = planned("loss <= 10 %", **OWN, python_path=(str(tmp_path), "."), outside={"model": "--model"})
+    assert gate.own is not None
+    assert str(tmp_path) not in gate.own.model_dump_json()
 
 
 def test_settings_of_paco_2_are_refused_beside_a_revision_too() -> None:

@@ -232,6 +232,19 @@ def test_code_that_is_in_neither_tree_would_be_the_same_on_both_sides(project: G
         take(project, {**MODEL, "model": "other_model:build", "against": AGAINST}, Players(steady()))
 
 
+@pytest.mark.parametrize(
+    "own",
+    [{"step": "other_step:losses"}, {"replace": {"neck": "other_step:Fast"}, "variant": "drop-in"}],
+    ids=["step", "drop-in"],
+)
+def test_steps_and_drop_ins_are_looked_for_in_both_trees(project: GateProject, own: dict[str, Any]) -> None:
+    project.write("other_step.py", "")
+    players = Players(steady())
+    (result,) = view_of(project, {**MODEL, **own, "against": AGAINST}, players).results
+    assert (result.verdict, result.detail) == ("error", "before has no module other_step")
+    assert players.workers == []
+
+
 def test_ctrl_c_keeps_the_launches_and_puts_the_worktree_away(project: GateProject) -> None:
     players = Players(steady())
 

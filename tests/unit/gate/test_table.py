@@ -14,7 +14,7 @@ from paco_prof.gate.table import Against, Baseline, CheckTable, check_table
 from paco_prof.variants.user_file import own_variants
 
 # What is not said by a key of its own.
-OF_THE_WHOLE_FILE = ("root", "file", "stages")
+OF_THE_WHOLE_FILE = ("root", "file", "stages", "outside")
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "paco-prof.toml"
 
 
@@ -190,6 +190,16 @@ def test_a_model_is_imported_from_the_files_folder_and_src(tmp_path: Path) -> No
             "line 3: check: model_args.lambda: no argument can have that name.",
         ),
         (
+            'model_args = { weights = "/home/jane/x.pth" }',
+            "line 2: check: model_args.weights: '/home/jane/x.pth' is an absolute path, and a record holds none. "
+            "Give it relative to this folder, or let the factory know it.",
+        ),
+        (
+            'model = "my_models:build"\nstep = "my_models"',
+            "line 3: check: step: 'my_models' is not of the form module:function. "
+            "For example my_package.models:build, or path/to/models.py:build.",
+        ),
+        (
             'python_path = [".", "/opt/code"]',
             "line 2: check: python_path: '/opt/code' is the same folder whichever revision is measured. "
             "Write it relative to this file, for example 'src'.",
@@ -220,6 +230,13 @@ def test_a_model_is_a_module_and_what_makes_it(model: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("value", ["nan", "-inf", "1979-05-27", "{ a = 1 }"])
 def test_arguments_are_what_a_record_can_hold(value: str, tmp_path: Path) -> None:
     assert "model_args.x: it is none of" in refusal(tmp_path, f"model_args = {{ x = {value} }}")
+
+
+def test_a_file_elsewhere_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("")
+    table = read(tmp_path / "project", '[check]\nseed = 1\nmodel = "../other.py:build"\n')
+    assert table.outside == {"model": "paco-prof.toml, line 3: check: model: '../other.py:build'"}
+    assert table.python_path == (str(tmp_path), ".", "src")
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from paco_prof.analysis.breakdown import breakdown_view
-from paco_prof.errors import UsageError
+from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.measure.building import Built
 from paco_prof.measure.clock import HostClock
+from paco_prof.measure.endings import ending
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
@@ -159,7 +163,7 @@ def test_a_comparison_without_room_costs_no_measurement(monkeypatch: pytest.Monk
     def no_room(*args: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("paco_prof.measure.session.measure_fidelity", no_room)
+    monkeypatch.setattr("paco_prof.measure.beside_float64.fidelity_of", no_room)
     outcome = measure_breakdown(
         Job.baseline(TINY), Plan(warmup=0, steps=1, max_seconds=0.1), Quiet(), lambda record: None
     )
@@ -256,6 +260,45 @@ def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:
     assert re.fullmatch(
         r"RuntimeError: planted failure in model\.py \(test_session\.py, line \d+\)", outcome.record.notes[0].detail
     )
+
+
+def test_a_step_that_ends_the_process_ends_the_run_with_the_steps_before_it() -> None:
+    step, built = build_step(TINY, CPU)
+    calls = itertools.count(1)
+    take = step.optimization.update
+
+    def leave_later() -> None:
+        if next(calls) == 4:
+            sys.exit(0)
+        take()
+
+    step.optimization.update = leave_later  # type: ignore[method-assign]
+    saved: list[BreakdownRecord] = []
+    outcome = session(step, built, Quiet(), saved).run()
+    assert isinstance(outcome.error, SystemExit)
+    assert outcome.record.training is not None
+    assert outcome.record.training.stop_reason == "failed"
+    assert saved[-1] == outcome.record
+    (note,) = outcome.record.notes
+    assert re.fullmatch(r"SystemExit: 0 \(test_session\.py, line \d+\)", note.detail)
+    told = ending(outcome.error, outcome.record.notes, 3, "measured step")
+    assert isinstance(told, MeasurementError)
+    assert str(told) == f"The measured code failed: {note.detail}."
+
+
+def test_a_loss_that_only_some_steps_have_loses_no_record() -> None:
+    step, built = build_step(TINY, CPU)
+    calls, compute = itertools.count(), step.compute
+
+    def computed(*views: torch.Tensor) -> Mapping[str, Any]:
+        losses = compute(*views)
+        return {**losses, "extra": losses["total"]} if next(calls) % 2 else losses
+
+    step.compute = computed  # type: ignore[method-assign]
+    outcome = session(step, built, Quiet(), []).run()
+    assert outcome.error is None
+    assert outcome.record.training is not None
+    assert set(outcome.record.training.losses) == {"total", "ce", "pac", "soc"}
 
 
 def test_a_loss_that_is_not_a_number_is_measured_all_the_same() -> None:

@@ -202,9 +202,10 @@ def test_leaving_without_a_word_is_a_death_with_its_exit_code_and_last_line(star
     assert (failure.kind, failure.detail) == ("died", "ended with exit code 7: the last words")
 
 
-def test_sys_exit_is_a_death_as_well(start: Start) -> None:
+def test_sys_exit_is_an_error_like_any_other(start: Start) -> None:
     failure = failure_in_a_step(start("exiting_politely"))
-    assert (failure.kind, failure.detail) == ("died", "ended with exit code 1: enough")
+    assert failure.kind == "raised"
+    assert re.fullmatch(r"SystemExit: enough \(subjects\.py, line \d+\)", failure.detail)
 
 
 def test_memory_that_runs_out_names_the_peak(start: Start) -> None:

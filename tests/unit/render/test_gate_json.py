@@ -94,6 +94,14 @@ def test_what_is_no_number_is_null() -> None:
     assert (check["explanation"]["share"], check["after_seconds"]) == (None, None)
 
 
+def test_a_fidelity_has_the_errors_in_float64_where_there_are_any() -> None:
+    found = fidelity_of(0.1, 0.2, float64_loss_error=1e-12, float64_gradient_error=1e-11)
+    result = replace(RESULTS["exact"], fidelity=fidelity_view("exact", found))
+    here, without = (strict(*gate_of(one))["checks"][0]["fidelity"] for one in (result, "exact"))
+    assert (here["float64_loss_error"], here["float64_gradient_error"], here["gradient_error"]) == (1e-12, 1e-11, 0.2)
+    assert (without["float64_loss_error"], without["float64_gradient_error"]) == (None, None)
+
+
 def test_a_gate_that_measured_nothing_has_no_commit() -> None:
     record = gate_record([revision(comparison=None, trouble="no git")], comparisons=())
     found = strict(record, gate_view(record))

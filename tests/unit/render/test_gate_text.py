@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from builders import fidelity_of
 from gates import AWKWARD, RESULTS, change_of, revision, speedup_of
+from paco_prof.analysis.fidelity import fidelity_view
 from paco_prof.analysis.gate import CheckResult, Explanation
 from paco_prof.render.gate_cells import allowed, measured
 from paco_prof.render.gate_text import gate_sentence, is_told, one_line
@@ -180,6 +182,41 @@ def test_what_a_terminal_or_a_log_should_not_be_given_is_left_out() -> None:
 )
 def test_cells(name: str, found: str, bound: str) -> None:
     assert (measured(RESULTS[name]), allowed(RESULTS[name])) == (found, bound)
+
+
+def in_float64(loss_error: float, gradient_error: float, name: str = "exact") -> CheckResult:
+    """A drop-in whose errors are large in float32, and these in float64."""
+    wide = {"float64_loss_error": loss_error, "float64_gradient_error": gradient_error}
+    view = fidelity_view("exact", fidelity_of(1e-4, 0.3, **wide))
+    return replace(RESULTS[name], fidelity=view)
+
+
+@pytest.mark.parametrize(
+    ("result", "found", "sentence"),
+    [
+        (
+            in_float64(3e-16, 4e-11),
+            "4.0e-11 of gradient",
+            "exact is exact: with both in float64 its loss is off by 3.0e-16, its gradient by 4.0e-11.",
+        ),
+        (
+            in_float64(3e-16, 2e-3, "not exact"),
+            "2.0e-03 of gradient",
+            "exact is not exact: with both in float64 its loss is off by 3.0e-16, its gradient by 2.0e-03, where "
+            "rounding explains up to 1.0e-06.",
+        ),
+        (
+            in_float64(2e-3, 4e-11, "not exact"),
+            "2.0e-03 of loss",
+            "exact is not exact: with both in float64 its loss is off by 2.0e-03, its gradient by 4.0e-11, where "
+            "rounding explains up to 1.0e-06.",
+        ),
+    ],
+    ids=["exact", "gradient", "loss"],
+)
+def test_what_was_looked_at_in_float64_is_told_of_there(result: CheckResult, found: str, sentence: str) -> None:
+    assert (measured(result), allowed(result)) == (found, "at most 1.0e-06")
+    assert gate_sentence(result) == f"fidelity of exact: {sentence}"
 
 
 def test_a_fidelity_that_was_not_measured_has_no_cells() -> None:

@@ -10,7 +10,7 @@ import pytest
 from paco_prof.analysis import health as h
 from paco_prof.analysis.health import HealthFinding
 from paco_prof.analysis.loading import LoaderIsBottleneck
-from paco_prof.analysis.training_run import Resumed, TrainingEndedEarly, find_in_run
+from paco_prof.analysis.training_run import Resumed, RunFinding, TrainingEndedEarly, UnsavedState, find_in_run
 from paco_prof.render.finding_text import sentence
 from paco_prof.render.training_text import run_sentence
 from training_runs import RECORDS
@@ -135,11 +135,14 @@ def test_what_is_done_is_no_advice() -> None:
         (TrainingEndedEarly("failed", 1, 3, ""), "The run failed after"),
         (Resumed(2), "resumed once: its time is that of 2 processes"),
         (Resumed(4), "resumed 3 times"),
+        (UnsavedState(("criterion.queue",), 1), "in criterion.queue. No checkpoint holds them: a run that is resumed"),
+        (UnsavedState(("a", "b", "c"), 3), "in a, b, c. No"),
+        (UnsavedState(("a", "b", "c"), 5), "in a, b, c and 2 more. No"),
         (WAITING, "The loader is the bottleneck"),
         (COLLAPSE, "Collapse"),
     ],
 )
-def test_what_a_run_found_in_words(finding: TrainingEndedEarly | Resumed, words: str) -> None:
+def test_what_a_run_found_in_words(finding: RunFinding, words: str) -> None:
     assert words in run_sentence(finding)
     assert_is_prose(run_sentence(finding))
 

@@ -17,6 +17,7 @@ from paco_prof.errors import UsageError
 from paco_prof.measure import building
 from paco_prof.records import AccuracyPlan, AccuracyRecord, AccuracyRun, RunPlan
 from paco_prof.training import accuracy as accuracy_module
+from paco_prof.training import trainer as trainer_module
 from paco_prof.training.accuracy import AccuracyComparison, AccuracyOutcome, new_accuracy, resumed_accuracy
 from paco_prof.training.run import TrainingRun
 from paco_prof.training.trainer import Trainer
@@ -182,7 +183,7 @@ def test_a_run_that_cannot_be_built_for_want_of_memory_is_noted(monkeypatch: pyt
     def no_memory(*_args: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(accuracy_module, "build", no_memory)
+    monkeypatch.setattr(trainer_module, "build", no_memory)
     outcome = trained(record_of("exact", "fused-loss", plan=ONE_EACH))
     assert outcome.error is None
     assert [run.failed.partition(" (")[0] for run in outcome.record.runs] == ["MemoryError", "MemoryError"]

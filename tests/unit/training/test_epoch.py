@@ -81,3 +81,35 @@ def test_a_state_goes_on() -> None:
     losses = {name: values[-1] for name, values in whole.losses.items()}
     half.add(batch(3), losses, 2.0, is_first=False)
     assert half.result(ALPHA, 0.01, None).losses == whole.result(ALPHA, 0.01, None).losses
+
+
+def sometimes(*extra: float | None) -> EpochInProgress:
+    """An epoch of a step for each value of a loss that a step may lack."""
+    epoch = EpochInProgress(0)
+    for number, value in enumerate(extra):
+        losses = {"total": torch.tensor(1.0)} | ({} if value is None else {"extra": torch.tensor(value)})
+        epoch.add(batch(4), losses, 0.0, is_first=number == 0)
+    return epoch
+
+
+@pytest.mark.parametrize("extra", [(0.25, None, 0.75), (None, 0.25, 0.75), (None, 0.5, None), (0.5, None, None)])
+def test_a_loss_that_some_steps_lack_is_averaged_over_the_others(extra: tuple[float | None, ...]) -> None:
+    result = sometimes(*extra).result(ALPHA, 0.01, None)
+    assert result.losses == {"total": 1.0, "extra": 0.5}
+    assert (result.num_batches, result.non_finite) == (3, 0)
+    again = EpochInProgress.from_state(json.loads(json.dumps(sometimes(*extra).state())))
+    assert again.result(ALPHA, 0.01, None) == result
+
+
+def test_a_step_without_a_loss_is_not_one_whose_loss_is_not_finite() -> None:
+    assert sometimes(math.nan, None, math.inf, 1.0).result(ALPHA, 0.01, None).non_finite == 2
+    assert sometimes(None, 0.5).latest() == {"total": 1.0, "extra": 0.5}
+    assert sometimes(0.5, None).latest() == {"total": 1.0}
+
+
+def test_how_many_of_the_steps_with_a_pac_had_it_at_alpha() -> None:
+    epoch = EpochInProgress(0)
+    for number, pac in enumerate((None, ALPHA, ALPHA, 0.0)):
+        losses = {} if pac is None else {"pac": torch.tensor(pac)}
+        epoch.add(batch(4), losses, 0.0, is_first=number == 0)
+    assert epoch.result(ALPHA, 0.01, None).at_alpha == pytest.approx(2 / 3)

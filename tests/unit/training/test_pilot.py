@@ -19,6 +19,7 @@ from paco_prof.measure.clock import HostClock
 from paco_prof.measure.job import Job
 from paco_prof.records import Pilot
 from paco_prof.training import pilot as pilot_module
+from paco_prof.training import trainer as trainer_module
 from paco_prof.training.pilot import NUM_BLOCKS, PilotOutcome, PilotPlan, PilotRun, measure_pilots
 from paco_prof.training.trainer import Trainer
 from tiny import job_of
@@ -231,7 +232,7 @@ def test_importing_counts_for_every_variant_and_once(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("no_work")
 def test_the_building_of_one_is_no_start_up_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    build, seconds = pilot_module.build, iter([0.0, 500.0])
+    build, seconds = trainer_module.build, iter([0.0, 500.0])
     clock_of = time.perf_counter
 
     def slow(job: Job, _given: object) -> Any:
@@ -241,9 +242,11 @@ def test_the_building_of_one_is_no_start_up_of_the_next(monkeypatch: pytest.Monk
 
     late = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock_of() + late[0])
-    monkeypatch.setattr(pilot_module, "build", slow)
-    monkeypatch.setattr(pilot_module, "process_began", lambda clock: clock.now())
+    monkeypatch.setattr(trainer_module, "build", slow)
+    # Long enough ago that no rounding makes it later than now.
+    monkeypatch.setattr(pilot_module, "process_began", lambda clock: clock.now() - 1.0)
     found = measure_pilots([few_job("exact"), few_job("exact")], QUICK, SilentProgress(), Saved())
+    assert found.error is None
     first, second = (pilot.startup for pilot in found.pilots)
     assert first is not None
     assert second is not None

@@ -9,7 +9,7 @@ import pytest
 from paco_prof.errors import ExitCode, UsageError
 from paco_prof.records import Contestant, Design, SpeedupClaim
 from paco_prof.settings import Workload, changed_settings, with_settings
-from paco_prof.variants.catalogue import PHASE_CLAIMS, PHASES, TOGGLES
+from paco_prof.variants.catalogue import PHASE_CLAIMS, PHASES, TOGGLES, drop_in
 from paco_prof.variants.contestants import Field, ablated, compared
 from paco_prof.variants.resolve import find_variant
 from paco_prof.variants.variant import Variant
@@ -401,3 +401,33 @@ def test_every_design_holds_all_against_one_baseline(design: Design) -> None:
     assert {contestant.base for contestant in contestants} == {BASE}
     assert contestants[0].claim is None
     assert contestants[0].step_claim is None
+
+
+# A model of the user's own
+
+
+OWN = BASE.model_copy(update={"model": "nets:build"})
+NAMED = Field(OWN, (drop_in({"neck": "my:Fast"}),))
+
+
+def test_a_drop_in_that_somebody_named_is_compared_and_ablated() -> None:
+    assert names(compared(NAMED, ["baseline", "drop-in"])) == ["baseline", "drop-in"]
+    for variants in (["baseline", "drop-in-pool"], ["bfloat16", "bfloat16"]):
+        with pytest.raises(UsageError, match="drop-in is not among what is measured"):
+            compared(NAMED, variants)
+    for design in DESIGNS:
+        found = ablated(NAMED, design, "baseline", None)
+        assert any("drop-in" in contestant.toggles for contestant in found), design
+        assert "drop-in is not among" in refusal(design, ["bfloat16", "drop-in-pool"], field=NAMED)
+
+
+def test_all_is_what_goes_with_the_model() -> None:
+    own = Field(OWN)
+    together: tuple[Design, ...] = ("leave-one-out", "cumulative")
+    for design in together:
+        assert "both set" in refusal(design, ["all"])
+        whole = ablated(own, design, "baseline", ["all"])
+        assert {"drop-in-matcher", "tf32"} < {toggle for contestant in whole for toggle in contestant.toggles}
+    assert "combinations" in refusal("factorial", ["all"], field=own)
+    for field in (FIELD, own):
+        assert ablated(field, "one-at-a-time", "baseline", ["all"]) == ablated(field, "one-at-a-time", "baseline", None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
+
 import pytest
 
 from paco_prof.errors import UsageError
 from paco_prof.forms import Forms
 from paco_prof.settings import Workload, restored, with_settings
-from paco_prof.variants.catalogue import CATALOGUE, TOGGLES
-from paco_prof.variants.resolve import find_variant, parse_overrides, plan_variant
+from paco_prof.variants.catalogue import CATALOGUE, TOGGLES, drop_in
+from paco_prof.variants.resolve import find_variant, parse_overrides, plan_variant, refuse_unused_drop_ins
 from paco_prof.variants.variant import Variant
 
 BASE = Workload(seed=4, device="cpu", threads=3)
@@ -62,6 +65,48 @@ def test_paco_2_itself_has_no_need_of_drop_ins() -> None:
 def test_a_model_of_ones_own_knows_nothing_of_paco_2s_settings(name: str) -> None:
     with pytest.raises(UsageError, match=r"is a setting of PaCo-2 here, and my_models:build knows nothing of it\."):
         plan_variant(OWN, name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "setting"),
+    [
+        ("efficientnet-b0", {}, "backbone"),
+        ("baseline", {"backbone": "resnet18"}, "backbone"),
+        ("bfloat16+efficientnet-b0", {}, "backbone"),
+        ("classes", {}, "num_classes"),
+    ],
+)
+def test_what_a_factory_decides_no_variant_changes(name: str, overrides: dict[str, str], setting: str) -> None:
+    own = [Variant("classes", "", "different", {"num_classes": 10})]
+    for base in (OWN, with_settings(OWN, {"backbone": "resnet34", "num_classes": 5})):
+        with pytest.raises(
+            UsageError, match=rf"^{re.escape(name)}: {setting} is a setting of PaCo-2 here, and my_models"
+        ):
+            plan_variant(base, name, overrides, own)
+    assert plan_variant(BASE, name, overrides, own).used.settings[setting]
+
+
+def test_a_baseline_may_say_what_its_batch_and_its_yardstick_need() -> None:
+    base = with_settings(OWN, {"backbone": "resnet34", "num_classes": 5})
+    assert plan_variant(base, "bfloat16", {}).workload.backbone == "resnet34"
+    # As --num-classes has it.
+    assert plan_variant(base, "baseline", {"num_classes": "7"}).workload.num_classes == 7
+
+
+@pytest.mark.parametrize(
+    ("names", "is_used"),
+    [
+        (["baseline"], False),
+        (["baseline", "drop-in-pool", "bfloat16"], False),
+        (["baseline", "drop-in"], True),
+        (["bfloat16+drop-in"], True),
+    ],
+)
+def test_a_drop_in_that_somebody_named_is_measured(names: list[str], is_used: bool) -> None:
+    refuse_unused_drop_ins([MINE], names)
+    words = r"^--replace says what the variant drop-in is, and drop-in is not among what is measured\."
+    with nullcontext() if is_used else pytest.raises(UsageError, match=words):
+        refuse_unused_drop_ins([MINE, drop_in({"neck": "my:Fast"})], names)
 
 
 @pytest.mark.parametrize("variant", CATALOGUE, ids=[variant.name for variant in CATALOGUE])

@@ -93,6 +93,46 @@ def test_all_drop_ins_together_are_the_same_in_float64() -> None:
     assert found.float64_gradient_error < 1e-9
 
 
+class Counting(OptimizedPaCoLoss):
+    """To which the pool is no set: its rows are counted."""
+
+    def forward(self, *args: object, **kwargs: object) -> dict[str, Tensor]:
+        losses = super().forward(*args, **kwargs)  # type: ignore[arg-type]
+        pool = kwargs["negatives_pool"]
+        assert isinstance(pool, Tensor)
+        return {**losses, "total": losses["total"] + 1e-3 * pool.square().sum()}
+
+
+class Narrow(OptimizedPaCoLoss):
+    """Safe under autocast, says its author."""
+
+    def forward(self, *args: object, **kwargs: object) -> dict[str, Tensor]:
+        narrowed = {
+            name: value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+            for name, value in kwargs.items()
+        }
+        return super().forward(*args, **narrowed)  # type: ignore[arg-type]
+
+
+def test_a_drop_in_that_learns_is_seen_at_work() -> None:
+    """A folded pool is another pool to what counts its rows, which the first call, the original's, would not show."""
+    criterion = (("criterion", f"{Counting.__module__}:Counting"),)
+    sys.modules.setdefault(Counting.__module__, sys.modules[__name__])
+    # With three images each part has two copies; with two it would have one.
+    drop_ins = (*criterion, ("pool", "paco_prof:FoldedPool"))
+    found = fidelity(foreign(batch_size=3, replace=drop_ins), foreign(batch_size=3, replace=criterion))
+    assert found.float64_gradient_error is not None
+    assert found.float64_gradient_error > 1e-4
+
+
+def test_a_model_that_narrows_what_it_computes_is_not_called_float64() -> None:
+    narrow = (("criterion", f"{Narrow.__module__}:Narrow"),)
+    sys.modules.setdefault(Narrow.__module__, sys.modules[__name__])
+    found = fidelity(foreign(replace=narrow), foreign())
+    assert found.oracle == "own model as it is"
+    assert found.float64_gradient_error is None
+
+
 def test_another_objective_shows_in_float64() -> None:
     other = (("criterion", f"{Sharper.__module__}:Sharper"),)
     sys.modules.setdefault(Sharper.__module__, sys.modules[__name__])

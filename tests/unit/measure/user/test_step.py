@@ -152,6 +152,44 @@ def test_a_model_that_raises_is_told_with_its_line(module: Callable[[str], str])
     assert told.endswith(f"({name}.py, line {line_of(text, 'logits @ logits')}).")
 
 
+def test_a_precision_that_a_model_cannot_have_is_not_applicable(module: Callable[[str], str]) -> None:
+    text = source("total = torch.linalg.cholesky(logits.T @ logits).sum()", "return {'total': total}")
+    name = module(text)
+    told = refusal(f"{name}:Model", precision="bfloat16")
+    assert told.startswith(f"{name}:Model fails under bfloat16 autocast: ")
+    assert f"({name}.py, line {line_of(text, 'cholesky')})" in told
+
+
+def test_what_is_kept_beside_weights_and_buffers_is_as_it_was_before_the_trial(module: Callable[[str], str]) -> None:
+    """As a model that counts, fills a memory bank, or makes something in its first step does."""
+    keeping = "self.num_steps, self.bank, self.last, self.other = 0, [[] for _ in range(classes)], None, {}"
+    filled = (
+        "self.num_steps += 1",
+        "self.last = self.made = logits.detach()",
+        "[self.bank[int(t)].append(x) for t, x in zip(targets, self.last)]",
+        "self.other.update(enumerate(self.last))",
+    )
+    text = source(*filled, CALL, "return {'total': total}").replace(
+        "self.classifier =", f"{keeping}\n        self.classifier ="
+    )
+    step, _, user = build_user_step(workload(f"{module(text)}:Model"), CPU)
+    model = step.model
+    assert (model.num_steps, model.bank, model.last, model.other) == (0, [[]] * 5, None, {})
+    assert not hasattr(model, "made")
+    step.run()
+    assert (model.num_steps, sum(map(len, model.bank)), len(model.other)) == (1, 2, 2)
+    user.release()
+
+
+def test_a_model_that_ends_the_process_where_it_is_given_one_view_cannot_do_inference(
+    module: Callable[[str], str],
+) -> None:
+    text = source(CALL, "return {'total': total}").replace("return logits", "raise SystemExit('two views, please')")
+    _, _, user = build_user_step(workload(f"{module(text)}:Model"), CPU)
+    assert user.no_inference.startswith("SystemExit: two views, please (")
+    user.release()
+
+
 def test_a_model_that_ends_the_process_is_told(module: Callable[[str], str]) -> None:
     name = module(source("raise SystemExit('enough')"))
     assert "SystemExit: enough" in refusal(f"{name}:Model", MeasurementError)
