@@ -34,8 +34,9 @@ class Centre:
 def centre(values: Sequence[float], confidence: float) -> Centre:
     """The median of the Walsh averages (Hodges and Lehmann, 1963), with the interval of the signed-rank test.
 
-    The number of positive Walsh averages is the signed-rank statistic (Tukey, 1949). Where values are tied the
-    distribution without ties is on the safe side. Assumption: symmetry about the middle.
+    The number of positive Walsh averages is the signed-rank statistic (Tukey, 1949). Its distribution is that without
+    ties: where many values are tied, which times are not, the interval may be a little too narrow. Assumption: symmetry
+    about the middle.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     num = len(ordered)

@@ -139,8 +139,11 @@ def test_the_trace_has_stages_on_a_track_a_phase(whole: Finished) -> None:
     }
     on_track = {phase: [e for e in stages if tracks[e["tid"]] == phase] for phase in ("forward", "backward", "other")}
     for phase in ("forward", "backward"):
-        assert {"backbone", "loss/pac", "covariance"} <= {event["name"] for event in on_track[phase]}
-    assert {"transfer", "optimizer"} <= {event["name"] for event in on_track["other"]}
+        assert {"backbone", "loss", "loss/pac", "covariance"} <= {e["args"]["stage"] for e in on_track[phase]}
+        # A part lies inside of what it is a part of, as a viewer has to see it.
+        loss, pac = (next(e for e in on_track[phase] if e["args"]["stage"] == path) for path in ("loss", "loss/pac"))
+        assert loss["ts"] <= pac["ts"] <= pac["ts"] + pac["dur"] <= loss["ts"] + loss["dur"]
+    assert {"transfer", "optimizer"} <= {event["args"]["stage"] for event in on_track["other"]}
     assert all(event["ph"] == "X" and event["dur"] >= 0 for event in stages)
     ends = [max(e["ts"] + e["dur"] for e in on_track[phase]) for phase in ("forward", "backward")]
     assert ends[0] < ends[1]
