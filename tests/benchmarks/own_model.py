@@ -34,6 +34,8 @@ LEAST_SPEEDUP = 100.0
 MOST_UNATTRIBUTED, MOST_OVERHEAD = 2.0, 1.0
 MOST_DIFFERENCE = 1e-6
 WORKLOAD = Workload(model=MODEL)
+# Class prototypes are constants of a step: their code detaches them once more, and nobody asks for their gradient.
+CONSTANT = ("Sigma_proto",)
 COMPONENTS = ("loss", "backbone", "part_sampling", "matching", "covariance", "negatives_pool", "dim_reduction")
 
 
@@ -125,7 +127,7 @@ def _in_float64(criterion: nn.Module, call: Call) -> tuple[float, Tensor]:
     inputs: dict[str, Any] = {}
     for name, value in call.kwargs.items():
         is_real = isinstance(value, Tensor) and value.is_floating_point()
-        inputs[name] = value.detach().double().requires_grad_() if is_real else value
+        inputs[name] = value.detach().double().requires_grad_(name not in CONSTANT) if is_real else value
     total = criterion(**inputs)["total"]
     leaves = [value for value in inputs.values() if isinstance(value, Tensor) and value.requires_grad]
     gradients = torch.autograd.grad(total, leaves, allow_unused=True)
