@@ -26,18 +26,30 @@ __all__ = ["OWN_MODULE", "check_imports"]
 OWN_MODULE = "paco_prof.measure.subject"
 SECONDS = 300.0
 # Imports modules, and tells their files and those of all that came with them; or which one failed, how, and where.
+# Where torchvision does not fit torch, the user's `import timm` works after ours has, here as where it is measured.
 _PROBE = """
 import importlib, json, sys, traceback
+def imported(name):
+    try:
+        return importlib.import_module(name)
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+    from paco_prof.paco2.backbone import import_timm
+    import_timm()
+    return importlib.import_module(name)
 try:
     origins = {}
     for name in sys.argv[1:]:
-        origins[name] = getattr(importlib.import_module(name), "__file__", None)
+        origins[name] = getattr(imported(name), "__file__", None)
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     told = {"origins": origins, "files": [file for file in files if isinstance(file, str)]}
 except BaseException as error:
     lines = str(error).strip().splitlines()
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    last = frames[-1] if len(frames) > 1 else None
+    frames = [frame for frame in frames if "importlib" not in frame.filename]
+    own = [frame for frame in frames if "-packages" not in frame.filename] or frames
+    last = own[-1] if own else None
     told = {
         "module": name,
         "error": type(error).__name__ + (": " + lines[-1] if lines else ""),

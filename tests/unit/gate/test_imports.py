@@ -184,3 +184,17 @@ def test_what_a_module_prints_is_in_nobodys_way(project: GateProject) -> None:
     project.write("package/models.py", "import sys\nprint('hello')\nprint('{}', file=sys.stderr)\n")
     with trees(project) as both:
         check_imports(both, MODEL)
+
+
+def test_a_torchvision_that_does_not_fit_torch_keeps_nobody_from_importing_timm(project: GateProject) -> None:
+    """As where it is measured: their `import timm` works after ours has."""
+    text = (
+        "import sys\nif 'timm' not in sys.modules:\n    raise RuntimeError('operator torchvision::nms is not there')\n"
+    )
+    project.git("checkout", "--quiet", "before")
+    project.write("package/models.py", text)
+    project.commit("It uses timm")
+    project.git("checkout", "--quiet", "main")
+    project.write("package/models.py", text)
+    with trees(project) as both:
+        check_imports(both, MODEL)
