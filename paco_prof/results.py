@@ -117,7 +117,12 @@ class _Result:
         return next(kind for kind in (BreakdownRecord, ComparisonRecord, EstimateRecord) if issubclass(cls, kind))
 
     @classmethod
-    def _of(cls, record: object) -> Self:
+    def of(cls, record: Plain) -> Self:
+        """A plain record with the methods of a result.
+
+        Raises:
+            UsageError: it is a record of another kind.
+        """
         kind = cls._kind()
         if not isinstance(record, kind):
             raise UsageError(f"A {cls.__name__} is made of a {kind.__name__}, and not of a {type(record).__name__}.")
@@ -128,15 +133,6 @@ class _Result:
 
 class Breakdown(_Result, BreakdownRecord):
     """Where the time of a training step goes: what `paco_prof.breakdown` returns."""
-
-    @classmethod
-    def of(cls, record: BreakdownRecord) -> Self:
-        """A plain record with the methods of a result.
-
-        Raises:
-            UsageError: it is a record of another kind.
-        """
-        return cls._of(record)
 
     def to_pandas(self, samples: bool = False) -> pd.DataFrame:
         """The bottleneck table in seconds; see `paco_prof.analysis.frame.breakdown_frame`.
@@ -160,15 +156,6 @@ class Breakdown(_Result, BreakdownRecord):
 
 class Comparison(_Result, ComparisonRecord):
     """Variants held against a baseline: what `paco_prof.compare` returns."""
-
-    @classmethod
-    def of(cls, record: ComparisonRecord) -> Self:
-        """A plain record with the methods of a result.
-
-        Raises:
-            UsageError: it is a record of another kind.
-        """
-        return cls._of(record)
 
     def to_pandas(self, samples: bool = False) -> pd.DataFrame:
         """One row a variant; see `paco_prof.analysis.frame.comparison_frame`.
@@ -195,15 +182,6 @@ class Comparison(_Result, ComparisonRecord):
 
 class Estimate(_Result, EstimateRecord):
     """What a whole training run takes: what `paco_prof.estimate` returns."""
-
-    @classmethod
-    def of(cls, record: EstimateRecord) -> Self:
-        """A plain record with the methods of a result.
-
-        Raises:
-            UsageError: it is a record of another kind.
-        """
-        return cls._of(record)
 
     def to_pandas(self, samples: bool = False) -> pd.DataFrame:
         """One row a variant; see `paco_prof.analysis.frame.estimate_frame`.

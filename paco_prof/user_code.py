@@ -119,7 +119,7 @@ def parse_name(text: str, what: str = "", folder: Path = Path(), kind: str = "fa
         folder: that a relative path is relative to.
 
     Raises:
-        UsageError: it is of neither form, or there is no such file.
+        UsageError: it is of neither form, there is no such file, or its name is another module's.
     """
     said = f"{what} {text!r}" if what else repr(text)
     # From the right: a path may begin with a drive.
@@ -135,7 +135,23 @@ def parse_name(text: str, what: str = "", folder: Path = Path(), kind: str = "fa
         raise UsageError(f"{said}: there is no file {place}.", _near(path))
     if not _is_name(path.stem):
         raise UsageError(f"{said}: {path.name} cannot be imported: {path.stem!r} is no name.", "Rename the file.")
+    _refuse_a_taken_name(path, said)
     return Named(f"{path.stem}:{attribute}", path.parent)
+
+
+def _refuse_a_taken_name(path: Path, said: str) -> None:
+    """A module that has been imported already would be measured in the place of a file of its name.
+
+    Raises:
+        UsageError: there is one, or Python has one of its own.
+    """
+    module = sys.modules.get(path.stem)
+    file = getattr(module, "__file__", None)
+    is_another = module is not None and (file is None or Path(file).resolve() != path.resolve())
+    if path.stem in sys.stdlib_module_names:
+        raise UsageError(f"{said}: Python itself has a module called {path.stem}.", "Rename the file.")
+    if is_another:
+        raise UsageError(f"{said}: another module called {path.stem} has been imported already.", "Rename the file.")
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Argument]:

@@ -155,18 +155,10 @@ def _name(thing: Any, what: str, elsewhere: str) -> Named:
 
 
 def _named(text: str, what: str, elsewhere: str) -> Named:
-    """What a text names; a module of that name that has come from elsewhere would be taken in its place in silence."""
+    """What a text names; with its folder, where another process has to find it."""
     named = parse_name(text, what)
-    name = named.name.partition(":")[0]
-    module = sys.modules.get(name)
-    if named.folder is not None and module is not None:
-        file, other = (named.folder / f"{name}.py").resolve(), getattr(module, "__file__", None)
-        if other is None or Path(other).resolve() != file:
-            raise UsageError(
-                f"{what} {text!r}: another module called {name} has been imported already.",
-                "Rename the file, or import it yourself and hand over what it holds.",
-            )
-    return Named(named.name, _folder_of(name)) if named.folder is None and elsewhere else named
+    module = named.name.partition(":")[0]
+    return Named(named.name, _folder_of(module)) if named.folder is None and elsewhere else named
 
 
 def _called(thing: Any) -> str:

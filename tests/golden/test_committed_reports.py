@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from paco_prof.analysis.comparison import comparison_view
+from paco_prof.render.comparison_text import measured_ratio
 from paco_prof.render.markdown import to_markdown
 from paco_prof.render.reports import document_of
 from paco_prof.store import read_record
@@ -52,6 +54,19 @@ def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:
     assert "speed-up" in text
     assert "paco-prof check: fail" in text
     assert readme.README.read_text(encoding="utf-8") == text
+
+
+def test_the_readme_quotes_what_the_drop_in_was_measured_to_save(readme: ModuleType) -> None:
+    record = read_record(readme.RECORD.with_name("compare_drop_in.json"))
+    (variant,) = comparison_view(record).variants
+    fidelity = record.contestants[1].fidelity
+    assert variant.speedup is not None
+    text = " ".join(readme.README.read_text(encoding="utf-8").split())
+    errors = f"{fidelity.float64_loss_error:.0e} and {fidelity.float64_gradient_error:.0e}".replace("e-0", "e-")
+    assert (
+        f"{measured_ratio(variant.speedup)} of the whole step, loss and gradient the same in float64 to {errors}"
+        in text
+    )
 
 
 def test_the_record_is_of_the_main_job(readme: ModuleType) -> None:

@@ -79,7 +79,9 @@ def test_a_foreign_code_base_is_taken_apart_without_a_word_of_configuration(proj
     assert done.record.fidelity.oracle == "own model"
     events = json.loads((project / "trace.json").read_text())["traceEvents"]
     assert {"forward", "backward"} <= {event["args"]["name"] for event in events if event["name"] == "thread_name"}
-    assert any("pac" in event["name"] for event in events)
+    stages = [event for event in events if event.get("cat") == "stage" and event["args"]["stage"] == "loss/pac"]
+    # A track each, so forward and backward are told apart.
+    assert len({event["tid"] for event in stages}) == 2
     assert files_of(project) == before
     assert str(project) not in (project / "run.json").read_text()
 
@@ -121,6 +123,13 @@ def test_all_drop_ins_together_keep_loss_and_gradient(project: Path) -> None:
     assert record.fidelity is not None
     assert record.fidelity.float64_gradient_error is not None
     assert record.fidelity.float64_gradient_error < 1e-6
+    # Not by leaving the work to what they replace.
+    learning = [each for each in record.user_code.replaced if each.by != "paco_prof:OptimizedPaCoLoss"]
+    assert len(learning) == 3
+    for each in learning:
+        assert each.answered is not None
+        assert each.asked is not None
+        assert each.answered > each.asked > 0, each.path
     assert {row.path for row in done.view.rows} >= SEVEN
 
 

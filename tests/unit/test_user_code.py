@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -189,3 +190,17 @@ def test_a_named_folder_goes_before_this_one_and_this_one_before_what_is_install
     look_in([tmp_path / "nets"])
     look_around(tmp_path)
     assert sys.path == [str(tmp_path / "nets"), "script", str(tmp_path), str(tmp_path / "src"), library, "installed"]
+
+
+def test_a_file_with_another_modules_name_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That module would be measured in its place, in silence."""
+    (project / "random.py").write_text("def build(): ...\n")
+    with pytest.raises(UsageError, match=r"Python itself has a module called random\. Rename the file\."):
+        parse_name("random.py:build", "--model", project)
+    monkeypatch.setitem(sys.modules, "paco", ModuleType("paco"))
+    with pytest.raises(UsageError, match=r"another module called paco has been imported already\."):
+        parse_name("nets/paco.py:build", "--model", project)
+    own = ModuleType("paco")
+    own.__file__ = str(project / "nets" / "paco.py")
+    monkeypatch.setitem(sys.modules, "paco", own)
+    assert parse_name("nets/paco.py:build", "--model", project).name == "paco:build"

@@ -26,7 +26,8 @@ def told(error: BaseException) -> str:
     place = user_place(error)
     # What we say ourselves is a sentence, and names no type.
     text = scrub(error.message) if isinstance(error, PacoProfError) else last_line(error)
-    return text.rstrip(".") + (f" ({place})" if place else "")
+    # Of a syntax error Python tells the place itself.
+    return text.rstrip(".") + (f" ({place})" if place and f"({place})" not in text else "")
 
 
 def user_place(error: BaseException) -> str:
