@@ -83,6 +83,9 @@ class Workload(BaseModel):
         workers: processes that load images; None is none on a CPU, whose cores the step needs, and up to eight beside
             an accelerator.
         drop_last: leave out an epoch's last batch where it is not full.
+        world_size: devices that train one model together, each with a batch of its own.
+        gather_negatives: contrast every anchor with the parts of all ranks' images; with those of its own rank it is
+            another objective.
         matching_cost: the cost of the matching in that epoch, where known.
         feature_map: channels, height and width of the backbone's output, where known.
         told: what a model of the user's own tells of its settings, by their names here, once it has been built.
@@ -138,6 +141,8 @@ class Workload(BaseModel):
     data: str = "synthetic"
     workers: int | None = Field(default=None, ge=0, le=1024)
     drop_last: bool = False
+    world_size: int = Field(default=1, ge=1)
+    gather_negatives: bool = False
     matching_cost: str = ""
     feature_map: tuple[int, int, int] | None = None
     num_parameters: int | None = None
@@ -173,6 +178,7 @@ _NOT_SETTABLE = {
     "seed",
     "threads",
     "data",
+    "world_size",
     "matching_cost",
     "feature_map",
     "num_parameters",

@@ -45,6 +45,11 @@ PAC = "pac"
 SOC = "soc"
 AUTOGRAD = "autograd"
 GRAPH_RELEASE = "graph_release"
+# Where several devices train one model: buffers that all get from the first, parts of the other ranks' images, and what
+# is left of the gradients' all-reduce once the last gradient is there.
+BUFFER_SYNC = "buffer_sync"
+GATHERING = "gathering"
+ALL_REDUCE = "all_reduce"
 CLIPPING = "clipping"
 OPTIMIZER = "optimizer"
 SCHEDULE = "schedule"

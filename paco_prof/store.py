@@ -20,6 +20,7 @@ from paco_prof.records import (
     ComparisonRecord,
     DoctorRecord,
     EstimateRecord,
+    ScaleRecord,
     TrainingRunRecord,
 )
 
@@ -33,6 +34,7 @@ Record = (
     | AccuracyRecord
     | CheckRecord
     | DoctorRecord
+    | ScaleRecord
 )
 _KINDS: dict[str, type[Record]] = {
     "breakdown": BreakdownRecord,
@@ -42,6 +44,7 @@ _KINDS: dict[str, type[Record]] = {
     "accuracy": AccuracyRecord,
     "check": CheckRecord,
     "doctor": DoctorRecord,
+    "scale": ScaleRecord,
 }
 # What a record of each kind is called, and which command writes it.
 _WORDS = {
@@ -52,6 +55,7 @@ _WORDS = {
     "accuracy": ("a comparison of accuracy", "paco-prof compare --accuracy writes one"),
     "check": ("the record of a gate", "paco-prof check writes one"),
     "doctor": ("an examination", "paco-prof doctor writes one"),
+    "scale": ("a measurement of growth", "paco-prof scale writes one"),
 }
 _Kind = TypeVar(
     "_Kind",
@@ -62,6 +66,7 @@ _Kind = TypeVar(
     AccuracyRecord,
     CheckRecord,
     DoctorRecord,
+    ScaleRecord,
 )
 
 

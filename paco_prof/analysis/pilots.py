@@ -18,6 +18,7 @@ from paco_prof.records import (
     EstimateRecord,
     EvaluationSeries,
     Pilot,
+    ScaleRecord,
     StepSeries,
     Training,
     TrainingRunRecord,
@@ -34,10 +35,12 @@ Projectable = (
     | AccuracyRecord
     | CheckRecord
     | DoctorRecord
+    | ScaleRecord
 )
 _NO_PILOTS = {
     "check": "A gate's launches tell two trees apart, and are nothing to project from.",
     "accuracy": "A comparison of accuracy trains short runs of its own, and is nothing to project from.",
+    "scale": "A measurement of growth has many sizes and no run; it predicts by --target.",
     "doctor": "An examination takes steps of no model, and is nothing to project from.",
 }
 
@@ -50,7 +53,7 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     one sample, its mean step; a last batch that was not full counts as its share of one.
 
     Raises:
-        UsageError: it holds no training step, or is a comparison of accuracy, of a gate, or an examination.
+        UsageError: it holds no training step, or is a comparison of accuracy, of a gate, an examination, or of growth.
     """
     if isinstance(record, EstimateRecord):
         return record.pilots

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from paco_prof.records.base import Environment, Frozen, Note, Source, VariantUsed
+from paco_prof.records.ranks import Ranks
 from paco_prof.records.run import PartsHealth
 from paco_prof.records.training import Fidelity, Inference, LossTest, Memory, Overhead, Training
 from paco_prof.records.user_code import UserCodeUsed
@@ -60,6 +61,7 @@ class BreakdownRecord(Frozen):
     Attributes:
         parts: how the parts of the first batch lay, before the first step.
         user_code: what was found in a model of the user's own; None for PaCo-2 itself.
+        ranks: every rank, where several trained together; all else is then the first one's.
     """
 
     schema_version: Literal[1] = 1
@@ -80,6 +82,7 @@ class BreakdownRecord(Frozen):
     fidelity: Fidelity | None = None
     parts: PartsHealth | None = None
     user_code: UserCodeUsed | None = None
+    ranks: Ranks | None = None
     measuring_seconds: float | None = None
     notes: tuple[Note, ...] = ()
     claims: tuple[Claim, ...] = ()

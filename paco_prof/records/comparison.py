@@ -182,6 +182,7 @@ class Launch(Frozen):
         sequential: one side was over before the other began.
         baseline_first: for each pair, which side took its step first; for a sequential launch, one entry.
         machine: what else went on.
+        environment: where it was taken; None is where the record's first launch was.
     """
 
     contestant: int = Field(ge=1)
@@ -192,6 +193,7 @@ class Launch(Frozen):
     variant: Side
     baseline_first: tuple[bool, ...]
     machine: MachineState | None = None
+    environment: Environment | None = None
 
     @model_validator(mode="after")
     def _in_pairs(self) -> Launch:

@@ -15,6 +15,7 @@ __all__ = [
     "LossTest",
     "Memory",
     "Overhead",
+    "SavedBytes",
     "StageMemory",
     "StageSamples",
     "Training",
@@ -126,6 +127,15 @@ class StageMemory(Frozen):
     peak_bytes: int
 
 
+class SavedBytes(Frozen):
+    """What a stage's forward pass keeps for the backward pass, in bytes: tensors that autograd has saved in it, each
+    storage counted once, parameters aside, stages inside it excluded.
+    """
+
+    path: str
+    num_bytes: int
+
+
 class Memory(Frozen):
     """Peak memory.
 
@@ -133,11 +143,13 @@ class Memory(Frozen):
         process_peak_bytes: resident peak of the whole process and run, all that a CPU run can tell.
         device_peak_bytes: highest allocation on the device in one step.
         stages: the same per stage, from a step of its own that is not timed.
+        saved: what each stage keeps for the backward pass, from a forward pass of its own; empty where not measured.
     """
 
     process_peak_bytes: int | None = None
     device_peak_bytes: int | None = None
     stages: tuple[StageMemory, ...] = ()
+    saved: tuple[SavedBytes, ...] = ()
 
 
 class Fidelity(Frozen):
