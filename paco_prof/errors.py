@@ -13,6 +13,7 @@ __all__ = [
     "MeasurementError",
     "OtherMachineError",
     "PacoProfError",
+    "RankError",
     "UsageError",
 ]
 
@@ -87,3 +88,18 @@ class InterruptedRunError(PacoProfError):
     """The user interrupted the run; what had been measured until then is kept."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class RankError(PacoProfError):
+    """A run of several ranks ended, on this one because of another one, or not for this one to tell.
+
+    Args:
+        message: why.
+        code: what the process is to end with.
+        is_mine: whether this rank tells the user; of all ranks one does.
+    """
+
+    def __init__(self, message: str, code: int, *, is_mine: bool) -> None:
+        super().__init__(message)
+        self.exit_code = ExitCode(code)
+        self.is_mine = is_mine

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from paco_prof.errors import UsageError
 
-__all__ = ["Place", "this_place"]
+__all__ = ["Place", "is_first_rank", "started_by", "this_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,23 @@ def this_place(environment: Mapping[str, str] = os.environ) -> Place:
         told = ", ".join(f"{name}={environment.get(name)!r}" for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
         raise UsageError(f"{told} is no place among ranks.", "torchrun sets these variables; unset them without it.")
     return found
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one that tells the user what is wrong, even where that is what torchrun has set."""
+    try:
+        return this_place().is_first
+    except UsageError:
+        return True
+
+
+def started_by(place: Place, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """How a command line begins that starts this tool as often as it has been started; where the machines meet is left
+    out, which is nobody else's business.
+    """
+    if place.is_alone:
+        return ["paco-prof"]
+    each = environment.get("LOCAL_WORLD_SIZE", str(place.world_size))
+    machines = environment.get("GROUP_WORLD_SIZE", "1")
+    nodes = [] if machines == "1" else ["--nnodes", machines]
+    return ["torchrun", *nodes, "--nproc-per-node", each, "-m", "paco_prof"]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, ParamSpec, Protocol, TypeVar
 
-__all__ = ["Phase", "StageListener", "listening", "phase", "stage"]
+__all__ = ["Phase", "StageListener", "listening", "phase", "stage", "take_over"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +68,9 @@ class StageListener(Protocol):
 
     def enter_phase(self, phase: Phase) -> None:
         """The forward or the backward pass begins."""
+
+    def take_over(self, name: str) -> None:
+        """All that is left of the pass is the stage `name`, which has no end of its own."""
 
     def exit_phase(self) -> None:
         """The pass that was entered last is over."""
@@ -155,3 +158,13 @@ def phase(name: Phase) -> Iterator[None]:
         yield
     finally:
         listener.exit_phase()
+
+
+def take_over(name: str) -> None:
+    """Announce that all that is left of the pass is the stage `name`.
+
+    For the backward pass, in which nobody enters and leaves stages: once the last gradient is there, what is left of it
+    is waiting for other devices.
+    """
+    if _listener is not None:
+        _listener.take_over(name)

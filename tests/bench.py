@@ -9,6 +9,7 @@ from typing import Any
 from builders import cpu_record
 from paco_prof.measure import session
 from paco_prof.measure.job import Job
+from paco_prof.ranks import Place
 from paco_prof.records import BreakdownRecord
 
 __all__ = ["Bench"]
@@ -29,6 +30,7 @@ class Bench:
         progress: Any,
         save: Callable[[BreakdownRecord], None],
         command: tuple[str, ...] = (),
+        place: Place | None = None,
     ) -> session.Outcome:
         self.calls.append((job, plan, command))
         save(self.record)

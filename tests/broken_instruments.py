@@ -36,6 +36,9 @@ class Relay:
     def enter_phase(self, phase: Phase) -> None:
         self.listener.enter_phase(phase)
 
+    def take_over(self, name: str) -> None:
+        self.listener.take_over(name)
+
     def exit_phase(self) -> None:
         self.listener.exit_phase()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+import time
 import traceback
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -19,12 +22,17 @@ from paco_prof.cli.compare import compare
 from paco_prof.cli.doctor import doctor
 from paco_prof.cli.estimate import estimate
 from paco_prof.cli.history import history
+from paco_prof.cli.scale import scale
 from paco_prof.cli.show import show
 from paco_prof.cli.train import train
 from paco_prof.cli.variants import variants
-from paco_prof.errors import ExitCode, PacoProfError
+from paco_prof.errors import ExitCode, PacoProfError, RankError
+from paco_prof.ranks import is_first_rank
 
 __all__ = ["app", "main"]
+
+# A rank that is alone with its error has this long to find out: torchrun ends it where the first one has failed too.
+SECONDS_FOR_THE_FIRST = 6.0
 
 app = typer.Typer(
     name="paco-prof",
@@ -37,6 +45,7 @@ app = typer.Typer(
 app.command()(breakdown)
 app.command()(compare)
 app.command()(ablate)
+app.command()(scale)
 app.command()(estimate)
 app.command()(train)
 app.command()(check)
@@ -81,6 +90,8 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
     try:
         result = app(args=arguments or ["--help"], prog_name="paco-prof", standalone_mode=False)
+    except RankError as error:
+        _leave(error)
     except PacoProfError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
@@ -107,5 +118,23 @@ def _usage_message(error: TyperException, arguments: list[str]) -> str:
 
 
 def _fail(message: str, code: int) -> int:
+    """Tell of an error. Of several ranks that meet the same one the first tells, which ends the others."""
+    if not is_first_rank():
+        time.sleep(SECONDS_FOR_THE_FIRST)
+        message = f"rank {os.environ['RANK']}: {message}"
+    return _tell(message, code)
+
+
+def _leave(error: RankError) -> NoReturn:
+    """End the process at once: what torch takes apart at the end of one could wait for a rank that is gone."""
+    if error.is_mine:
+        _tell(str(error), error.exit_code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(error.exit_code)
+
+
+def _tell(message: str, code: int) -> int:
     print(f"paco-prof: {message}", file=sys.stderr)
     return code

@@ -42,7 +42,8 @@ from paco_prof.cli.options import (
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant
-from paco_prof.errors import ExitCode, PacoProfError
+from paco_prof.errors import ExitCode, PacoProfError, RankError
+from paco_prof.ranks import started_by, this_place
 
 __all__ = ["breakdown"]
 
@@ -108,12 +109,17 @@ def breakdown(
     others, and waiting for them is then a stage. On screen: the machine, inference, the loss alone,
     training, the bottleneck table, loss and gradient against a float64 reference, and what follows from the numbers.
 
+    Started by torchrun, every process trains the same model on images of its own, gradients are averaged, and the table
+    of the first is followed by one of all: torchrun --nproc-per-node 2 -m paco_prof breakdown.
+
     Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is
     shown and written all the same.
     """
     plan_warmup, plan_steps = auto_or_count("--warmup", warmup, 0), auto_or_count("--steps", steps, 1)
-    outputs = Outputs(output, markdown, plot, trace)
+    place = this_place()
+    outputs = Outputs(output, markdown, plot, trace).of_rank(place)
     outputs.check()
+    quiet = quiet or not place.is_first
     explicit = chosen(
         batch_size=batch_size,
         backbone=backbone,
@@ -125,6 +131,7 @@ def breakdown(
     )
 
     placed: dict[str, Any] = {"device": device, "epoch": epoch, "seed": seed, "threads": threads, "workers": workers}
+    placed["world_size"] = place.world_size
     own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
     base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
     planned = planned_variant(base, own.variant(variant, "baseline"), settings or [], explicit, own)
@@ -136,16 +143,17 @@ def breakdown(
     from paco_prof.measure.shareable import shareable_command
 
     plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity, nvtx)
-    command = shareable_command(["paco-prof", *sys.argv[1:]])
+    command = shareable_command([*started_by(place), *sys.argv[1:]])
     with own.measuring(max_seconds, silent=quiet or no_progress) as measuring:
-        outcome = measure_breakdown(job_of(planned), plan, measuring.progress, outputs.save_record, command)
+        job, progress = job_of(planned), measuring.progress
+        outcome = measure_breakdown(job, plan, progress, outputs.save_record, command, place=place)
     outcome = replaced(outcome, record=measuring.counted(outcome.record))
     training = outcome.record.training
     if training is None:
         # A run that ended before its first step has no bars to draw.
         outputs = replaced(outputs, plot=None)
     if training is not None or outcome.record.inference is not None:
-        is_saved = not isinstance(outcome.error, PacoProfError)
+        is_saved = not isinstance(outcome.error, PacoProfError) or isinstance(outcome.error, RankError)
         if own.is_given and is_saved:
             outputs.save_record(outcome.record)
         outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
+    from paco_prof.ranks import Place
     from paco_prof.render.document import Document
     from paco_prof.store import Record
 
@@ -26,6 +27,10 @@ class Outputs:
     plot: Path | None = None
     trace: Path | None = None
     junit: Path | None = None
+
+    def of_rank(self, place: Place) -> Outputs:
+        """What a rank writes of them: the first one all, the others nothing."""
+        return self if place.is_first else Outputs()
 
     def check(self, inputs: tuple[Path, ...] = ()) -> None:
         """Find out before measuring whether all of them can be written.

@@ -39,8 +39,10 @@ def compared(
     """The same, for what has been measured already: the note `no_fidelity` says why there is no comparison.
 
     Of PaCo-2 itself that is for want of memory, or because the device cannot do it; any other error is a fault of ours.
-    A user's code, or their drop-in, may refuse float64 in any way.
+    A user's code, or their drop-in, may refuse float64 in any way. Gathered negatives are no rank's own.
     """
+    if workload.gather_negatives:
+        return Note(code="no_fidelity", detail="a rank's loss is that of its images beside the parts of all ranks")
     try:
         return fidelity_of(built, workload, base, initial)
     except (Exception, SystemExit) as error:

@@ -34,7 +34,7 @@ class InferenceTest:
             tick(0.0)
             return self._all[-1]
 
-        self._num_warmup = warm_up(take, self._clock.now, budget.deadline, asked=None)
+        self._num_warmup = warm_up(take, self._clock.now, budget.deadline, None, budget.agree)
         while budget.stop_reason(len(self._runs), self._all[-1], is_precise(self._runs)) is None:
             take()
 

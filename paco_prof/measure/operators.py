@@ -72,6 +72,9 @@ class OperatorCensus(TorchDispatchMode):
     def enter_phase(self, phase: Phase) -> None:
         """See `StageListener.enter_phase`."""
 
+    def take_over(self, name: str) -> None:
+        """See `StageListener.take_over`."""
+
     def exit_phase(self) -> None:
         """See `StageListener.exit_phase`."""
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from paco_prof import __version__
-from paco_prof.errors import PacoProfError
+from paco_prof.errors import ExitCode, PacoProfError
 from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.building import Built, build
+from paco_prof.measure.device import resolve_device
+from paco_prof.measure.distributed.group import ALONE, device_name, opened
+from paco_prof.measure.distributed.results import RanksSoFar
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import copy_of_state
 from paco_prof.measure.inference import InferenceTest
@@ -25,6 +27,7 @@ from paco_prof.measure.loss_test import LossAlone, capture_call
 from paco_prof.measure.memory import measure_memory
 from paco_prof.measure.nvtx import check_nvtx, emit_ranges
 from paco_prof.measure.operators import OperatorCensus
+from paco_prof.measure.outcome import Outcome, Plan
 from paco_prof.measure.pacing import Budget
 from paco_prof.measure.parts_health import parts_health
 from paco_prof.measure.progress import Progress
@@ -32,6 +35,7 @@ from paco_prof.measure.trace import MAX_OPERATORS, record_trace, write_trace
 from paco_prof.measure.training import TrainingTest
 from paco_prof.measure.user.place import told
 from paco_prof.measure.user.step import Given
+from paco_prof.ranks import Place
 from paco_prof.records import BreakdownRecord, Environment, Fidelity, Memory, Note, OperatorCount, PartsHealth
 
 __all__ = ["Outcome", "Plan", "Session", "measure_breakdown"]
@@ -48,43 +52,9 @@ MAX_REPEATS = 200
 SECONDS_BETWEEN_SAVES = 2.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How long to measure.
-
-    Attributes:
-        warmup: training steps to leave out; None finds out when they have stopped getting faster.
-        steps: instrumented steps to measure; None goes on until intervals are narrow or the time is up.
-        max_seconds: time for all that is timed; the least that makes a measurement is taken even if it is longer.
-        trace: where to write a trace of one more step, if anywhere.
-        fidelity: compare loss and gradient of the first step with a float64 reference, after all that is timed.
-        nvtx: take a few more steps with NVTX ranges, which nobody times but Nsight.
-    """
-
-    warmup: int | None = None
-    steps: int | None = None
-    max_seconds: float = 60.0
-    trace: Path | None = None
-    fidelity: bool = True
-    nvtx: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        record: everything that was measured.
-        error: what ended the run early (a `KeyboardInterrupt`, or what the measured code raised), or else kept a file
-            from being written.
-    """
-
-    record: BreakdownRecord
-    error: BaseException | None = None
-
-
 class Session:
-    """One run on one workload that has been built.
+    """One run on one workload that has been built. Of several ranks each has one, and all do the same at the same time:
+    what the first one's clock and samples say decides for all of them.
 
     Args:
         built: what to measure.
@@ -109,6 +79,7 @@ class Session:
         self._job = built.job
         self._clock = built.clock
         self._user = built.user
+        self._group = built.group
         self._environment = environment
         self._plan = plan
         self._progress = progress
@@ -124,7 +95,9 @@ class Session:
         self._measuring_seconds: float | None = None
         self._inference = InferenceTest(built.step.inference(), built.clock)
         self._can_infer = built.user is None or not built.user.no_inference
-        self._training = TrainingTest(built.step.run, built.clock, random.Random(built.job.workload.seed))
+        order = random.Random(built.job.workload.seed)
+        self._training = TrainingTest(built.step.run, built.clock, order, built.group, built.reduction)
+        self._ranks = RanksSoFar(built.group, built.step.device)
         self._loss_alone: LossAlone | None = None
         self._no_loss_test = ""
         self._begin_timing()
@@ -140,13 +113,9 @@ class Session:
             self._measuring_seconds = self._clock.now() - self._start
             if initial is not None:
                 self._compare(initial)
-        except KeyboardInterrupt as interrupt:
-            error = interrupt
-            self._notes.append(Note(code="interrupted"))
-        except (Exception, SystemExit) as failure:
-            error = failure
-            self._training.fail()
-            self._notes.append(Note(code="failed", detail=told(failure)))
+        except (Exception, SystemExit, KeyboardInterrupt) as failure:
+            error = self._group.end(failure)
+            self._note(error)
         record = self.record()
         if not isinstance(error, PacoProfError) or record.inference is not None or record.training is not None:
             # Where bad input was found before anything was measured, a file that is there keeps what it holds.
@@ -157,12 +126,27 @@ class Session:
             record = self.record()
         return Outcome(record, error or self._unwritten)
 
+    def _note(self, error: BaseException) -> None:
+        """What ended the run early, for the record."""
+        code = error.exit_code if isinstance(error, PacoProfError) else None
+        if isinstance(error, KeyboardInterrupt) or code is ExitCode.INTERRUPTED:
+            self._notes.append(Note(code="interrupted"))
+        else:
+            self._training.fail()
+            self._notes.append(Note(code="failed", detail=told(error)))
+
+    def save_early(self, error: BaseException) -> None:
+        """Save what there is, from another thread than that which measures, which cannot be called back."""
+        self._note(error)
+        self._checkpoint(self.record())
+
     def _emit_ranges(self) -> BaseException | None:
         """Steps for Nsight; what ended them early."""
         self._progress.begin("emitting NVTX ranges")
         try:
             emit_ranges(self._step.run, self._step.device)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as failure:
+            error = self._group.end(failure)
             if not isinstance(error, KeyboardInterrupt):
                 self._notes.append(Note(code="failed", detail=told(error)))
             return error
@@ -170,6 +154,7 @@ class Session:
 
     def record(self) -> BreakdownRecord:
         """What has been measured so far."""
+        training = self._training.training(self._step.batches.loading)
         return BreakdownRecord(
             tool_version=__version__,
             command=self._command,
@@ -180,11 +165,12 @@ class Session:
             parts=self._parts,
             environment=self._environment,
             inference=self._inference.result(),
-            training=self._training.training(self._step.batches.loading),
+            training=training,
             loss_test=None if self._loss_alone is None else self._loss_alone.result(),
             overhead=self._training.overhead(),
             memory=self._memory,
             operators=self._operators,
+            ranks=self._ranks.record(training, self._training.communication()),
             user_code=None if self._user is None else self._user.used(self._no_loss_test, counted=True),
             measuring_seconds=self._measuring_seconds or self._clock.now() - self._start,
             notes=tuple(self._notes),
@@ -197,9 +183,10 @@ class Session:
     def _count_operators(self) -> None:
         """One forward pass that is not timed: how much work each stage is, and what the criterion is given."""
         self._progress.begin("counting operators")
-        criterion = self._step.criterion
+        step = self._built.of_one_rank.step
+        criterion = step.criterion
         with capture_call(criterion) as call, OperatorCensus() as census:
-            self._step.forward_only()
+            step.forward_only()
         self._operators = census.counts()
         if criterion is not None and call.was_made:
             self._parts = parts_health(call.kwargs, self._job.workload.known("epsilon"))
@@ -210,14 +197,15 @@ class Session:
         if self._can_infer:
             self._progress.begin("inference")
             with self._step.evaluating():
-                self._inference.measure(
-                    Budget(now, now() + INFERENCE_SHARE * plan.max_seconds, MIN_INFERENCES, MAX_REPEATS), self._tick
-                )
+                end = now() + INFERENCE_SHARE * plan.max_seconds
+                self._inference.measure(Budget(now, end, MIN_INFERENCES, MAX_REPEATS, self._group.agree), self._tick)
         self._progress.begin("warming up")
         self._training.warm_up(now() + WARMUP_SHARE * plan.max_seconds, plan.warmup, plan.steps is None, self._tick)
         self._progress.begin("training steps")
         end = self._deadline - LOSS_TEST_SHARE * plan.max_seconds
-        self._training.measure(Budget(now, end, plan.steps or MIN_STEPS, plan.steps), self._tick)
+        self._training.measure(Budget(now, end, plan.steps or MIN_STEPS, plan.steps, self._group.agree), self._tick)
+        training = self._training.training(self._step.batches.loading)
+        self._ranks.gather(training, self._training.communication())
         self._progress.begin("the loss alone")
         self._time_loss_alone()
         self._progress.begin("memory")
@@ -231,7 +219,7 @@ class Session:
         if self._loss_alone is None:
             return
         try:
-            budget = Budget(self._clock.now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS)
+            budget = Budget(self._clock.now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS, self._group.agree)
             self._loss_alone.measure(budget, self._tick)
         except Exception as error:
             if self._user is None:
@@ -242,8 +230,15 @@ class Session:
         """Hold the first step against float64. It comes last: a float64 model would show in the process's peak of
         memory, and where there is no room for one everything else has been measured.
         """
+        if not self._group.is_first:
+            # One look is enough, and the others would take its cores.
+            return
+        if self._job.workload.gather_negatives:
+            reason = "the loss of one rank is that of its images beside the parts of all ranks"
+            self._notes.append(Note(code="no_fidelity", detail=reason))
+            return
         self._progress.begin("comparing with float64")
-        found = compared(self._built, self._job.workload, self._job.base, initial)
+        found = compared(self._built.of_one_rank, self._job.workload, self._job.base, initial)
         if isinstance(found, Note):
             self._notes.append(found)
         else:
@@ -256,6 +251,8 @@ class Session:
         if not with_operators:
             self._notes.append(Note(code="stages_only_trace", number=operators))
         events = record_trace(self._step.run, self._clock, with_operators)
+        if not self._group.is_first:
+            return
         try:
             write_trace(path, events)
         except PacoProfError as error:
@@ -283,22 +280,31 @@ def measure_breakdown(
     save: Callable[[BreakdownRecord], None],
     command: tuple[str, ...] = (),
     given: Given | None = None,
+    place: Place = ALONE.place,
 ) -> Outcome:
     """Build a job on its device and measure it.
 
     Args:
         given: the user's model, where somebody has it at hand.
+        place: of this process among the ranks that take the steps together; all of them call this, and what is saved,
+            written and shown is for the first one's sake.
 
     Raises:
         UsageError: it cannot be built, or not be done there; nothing has been measured then.
+        RankError: that is another rank's doing, or this one's, and another one tells of it.
     """
-    progress.begin("building the model")
-    built = build(job, given)
-    if plan.nvtx:
-        check_nvtx(built.step.device)
-    session = Session(built, describe_environment(built.step.device), plan, progress, save, command)
-    try:
-        return session.run()
-    finally:
-        if built.user is not None:
-            built.user.release()
+    device = resolve_device(device_name(place, job.workload.device))
+    with opened(place, device) as group:
+        progress.begin("building the model")
+        built = build(job, given, group)
+        if plan.nvtx:
+            check_nvtx(device)
+        # What other ranks have measured is in the first one's record.
+        saving = save if group.is_first else lambda record: None
+        session = Session(built, describe_environment(device), plan, progress, saving, command)
+        group.at_a_forced_end(session.save_early)
+        try:
+            return session.run()
+        finally:
+            if built.user is not None:
+                built.user.release()

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from paco_prof.measure.pacing import is_precise
 from paco_prof.measure.timeline import ROOT, Owner, Span
 from paco_prof.records import StageSamples, StopReason, Training
 from paco_prof.stages import Phase
+from paco_prof.stats.summary import SMALLEST_SHARE
 
-__all__ = ["TimedStep", "seconds_by_row", "training_record"]
+__all__ = ["TimedStep", "are_precise", "seconds_by_row", "training_record"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,14 @@ def seconds_by_row(step: TimedStep) -> dict[str, float]:
         if owner.path != ROOT:
             rows[owner.path.split("/")[0]] += _seconds(span)
     return rows
+
+
+def are_precise(steps: Sequence[TimedStep]) -> bool:
+    """True once the interval of every row above 1 % of the step is narrow: of each stage with all inside it."""
+    whole = sum(step.seconds for step in steps)
+    rows = [seconds_by_row(step) for step in steps]
+    series = [[row.get(name, 0.0) for row in rows] for name in {name for row in rows for name in row}]
+    return bool(steps) and all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
 
 
 def _samples(owner: Owner, steps: Sequence[TimedStep]) -> StageSamples:

@@ -146,6 +146,7 @@ class StageTracker:
         self._timeline = timeline
         self._open = OpenStages()
         self._phase: Phase = "other"
+        self._is_taken_over = False
         self._claimed: dict[int, Node] = {}
         self._handles: list[RemovableHandle] = []
         self.calls: Counter[Owner] = Counter()
@@ -187,10 +188,17 @@ class StageTracker:
         self._begin(Owner(AUTOGRAD, "backward") if phase == "backward" else self._here())
 
     @_accounted
+    def take_over(self, name: str) -> None:
+        """See `StageListener.take_over`."""
+        self._is_taken_over = True
+        self._begin(Owner(name, self._phase))
+
+    @_accounted
     def exit_phase(self) -> None:
         """See `StageListener.exit_phase`."""
         if self._phase == "backward":
             self._release()
+        self._is_taken_over = False
         self._phase = "other"
         self._timeline.cut(self._here())
 
@@ -221,7 +229,8 @@ class StageTracker:
 
     @_accounted
     def _reached(self, owner: Owner, _gradients: object) -> None:
-        self._begin(owner)
+        if not self._is_taken_over:
+            self._begin(owner)
 
     def _release(self) -> None:
         # Whoever holds a node holds the graph behind it, whose release is a stage of its own.

@@ -9,14 +9,15 @@ import torch
 
 from paco_prof import stages
 from paco_prof.measure.clock import Clock
-from paco_prof.measure.neighbours import Neighbours
-from paco_prof.measure.pacing import Budget, Tick, is_precise, warm_up
-from paco_prof.measure.steps import TimedStep, seconds_by_row, training_record
+from paco_prof.measure.distributed.group import ALONE, Group
+from paco_prof.measure.distributed.reduction import Reduced, Reduction, communication_of
+from paco_prof.measure.neighbours import CpuTime, Neighbours
+from paco_prof.measure.pacing import Budget, Tick, warm_up
+from paco_prof.measure.steps import TimedStep, are_precise, training_record
 from paco_prof.measure.timeline import Owner, Span, Timeline
 from paco_prof.measure.tracker import StageTracker
-from paco_prof.records import Overhead, StopReason, Training
+from paco_prof.records import Communication, Overhead, StopReason, Training
 from paco_prof.stages import listening
-from paco_prof.stats.summary import SMALLEST_SHARE
 
 __all__ = ["TrainingTest", "bare_step", "timed_step"]
 
@@ -45,7 +46,8 @@ def timed_step(run: RunStep, clock: Clock) -> TimedStep:
     seconds = clock.now() - start
     spans: dict[Owner, Span] = {}
     for owner, span in timeline.pieces(clock.between):
-        whole = bool(tracker.backward_whole) and owner.phase == "backward"
+        # What is left of the pass for other ranks is known whichever graph backward has worked off.
+        whole = bool(tracker.backward_whole) and owner.phase == "backward" and owner.path != stages.ALL_REDUCE
         key = Owner(stages.BACKWARD, "backward") if whole else owner
         spans[key] = _sum(spans[key], span) if key in spans else span
     values = {name: float(value) for name, value in losses.items()}
@@ -68,17 +70,29 @@ class TrainingTest:
         run: takes one step, announcing its stages; returns its losses.
         clock: the device's.
         order: decides which of a pair goes first, so that a drift favours neither.
+        group: of several ranks, all of which take the same steps, each beginning when all are ready.
+        reduction: what averages gradients over them; None where nothing does.
     """
 
-    def __init__(self, run: RunStep, clock: Clock, order: random.Random) -> None:
+    def __init__(
+        self,
+        run: RunStep,
+        clock: Clock,
+        order: random.Random,
+        group: Group = ALONE,
+        reduction: Reduction | None = None,
+    ) -> None:
         self._run = run
         self._clock = clock
         self._order = order
+        self._group = group
+        self._reduction = reduction
+        self._reduced: list[Reduced | None] = []
         self._all: list[TimedStep] = []
         self._num_warmup: int | None = None
         self._pairs: list[tuple[float, float]] = []
         self._other_busy_cores: float | None = None
-        self._neighbours = Neighbours()
+        self._neighbours = self._look_around()
         # Until `measure` knows better: a process that is killed leaves a record that says so.
         self.stop_reason: StopReason = "interrupted"
 
@@ -89,21 +103,21 @@ class TrainingTest:
 
     def warm_up(self, end: float, asked: int | None, keep_last: bool, tick: Tick) -> None:
         """Take steps until they stop getting faster, or as many as asked; `keep_last` lets settled ones count."""
-        self._neighbours = Neighbours()
+        self._neighbours = self._look_around()
 
         def take() -> float:
-            self._all.append(timed_step(self._run, self._clock))
+            self._take_timed()
             tick(0.0)
             return self._all[-1].seconds
 
-        num = warm_up(take, self._clock.now, end, asked)
+        num = warm_up(take, self._clock.now, end, asked, self._group.agree)
         self._num_warmup = num if keep_last else len(self._all)
 
     def measure(self, budget: Budget, tick: Tick) -> None:
         """Take pairs of steps until the budget says why to stop, and remember why."""
         pair_seconds = 0.0
         while True:
-            reason = budget.stop_reason(len(self.steps), pair_seconds, self._is_precise())
+            reason = budget.stop_reason(len(self.steps), pair_seconds, are_precise(self.steps))
             if reason is not None and (self._pairs or reason == "as asked"):
                 self.stop_reason = reason
                 return
@@ -127,6 +141,12 @@ class TrainingTest:
         warmup = [step.seconds for step in self._all[: -len(steps)]]
         return training_record(steps, warmup, self.stop_reason, self._other_busy_cores, loading)
 
+    def communication(self) -> Communication | None:
+        """The all-reduce of the steps that `training` tells of; None where nothing was reduced."""
+        num = len(self.steps or self._all[-1:])
+        end = len(self._all)
+        return communication_of(self._reduced[end - num : end])
+
     def overhead(self) -> Overhead | None:
         """The pairs so far; None before the first."""
         if not self._pairs:
@@ -134,18 +154,27 @@ class TrainingTest:
         instrumented, bare = zip(*self._pairs, strict=True)
         return Overhead(instrumented=instrumented, bare=bare)
 
+    def _look_around(self) -> Neighbours:
+        """Counts what others do from now on; ranks on this machine are no others."""
+        return Neighbours([CpuTime(), *(CpuTime(pid) for pid in self._group.neighbours)])
+
     def _take_pair(self) -> None:
         bare_first = self._order.random() < 0.5
-        bare = bare_step(self._run, self._clock) if bare_first else None
-        self._all.append(timed_step(self._run, self._clock))
+        bare = self._take_bare() if bare_first else None
+        self._take_timed()
         if bare is None:
-            bare = bare_step(self._run, self._clock)
+            bare = self._take_bare()
         self._pairs.append((self._all[-1].seconds, bare))
 
-    def _is_precise(self) -> bool:
-        """True once the interval of every row above 1 % of the step is narrow: of each stage with all inside it."""
-        steps = self.steps
-        whole = sum(step.seconds for step in steps)
-        rows = [seconds_by_row(step) for step in steps]
-        series = [[row.get(name, 0.0) for row in rows] for name in {name for row in rows for name in row}]
-        return bool(steps) and all(is_precise(times) for times in series if sum(times) > SMALLEST_SHARE * whole)
+    def _take_bare(self) -> float:
+        self._group.barrier()
+        return bare_step(self._run, self._clock)
+
+    def _take_timed(self) -> None:
+        # Only ranks that begin together wait for each other in the step, where it can be seen, and not before it.
+        self._group.barrier()
+        if self._reduction is not None:
+            self._reduction.begin()
+        step = timed_step(self._run, self._clock)
+        self._reduced.append(None if self._reduction is None else self._reduction.end())
+        self._all.append(step)

@@ -15,12 +15,14 @@ from paco_prof.conventions import ROLES
 from paco_prof.data.batch import Batch, Batches, SameBatch, synthetic_batch
 from paco_prof.data.images import ImageData
 from paco_prof.data.loading import EndlessBatches, Loader
+from paco_prof.data.seeds import seed_of
 from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.losses import losses_of, scalars
 from paco_prof.measure.optimization import Optimization
 from paco_prof.measure.user.components import undistributed
 from paco_prof.paco2 import PaCoModel
+from paco_prof.ranks import Place
 from paco_prof.settings import Workload
 from paco_prof.stages import stage
 
@@ -30,6 +32,7 @@ __all__ = ["TrainingStep", "assemble_step", "build_model", "build_step", "num_wo
 Call = Callable[[Tensor, Tensor, Tensor], Any]
 
 MOST_WORKERS = 8
+ALONE = Place()
 
 
 class TrainingStep:
@@ -90,9 +93,9 @@ class TrainingStep:
         with self.autocast():
             return losses_of(self.call(x1, x2, targets))
 
-    def forward_only(self) -> None:
-        """The forward pass of a step, with a graph that nobody differentiates."""
-        self.compute(*self._transfer(self.batch))
+    def forward_only(self) -> Mapping[str, Any]:
+        """The forward pass of a step: its losses with their graph, which nobody differentiates."""
+        return self.compute(*self._transfer(self.batch))
 
     @property
     def criterion(self) -> nn.Module | None:
@@ -173,19 +176,25 @@ def build_model(workload: Workload) -> PaCoModel:
         use_class_proto=workload.use_class_proto,
         image_size=workload.image_size,
         forms=workload.forms,
+        gather_negatives=workload.gather_negatives,
     )
     model.set_epoch(workload.epoch)
     return model
 
 
 def build_step(
-    workload: Workload, device: torch.device, data: ImageData | None = None, batch: Batch | None = None
+    workload: Workload,
+    device: torch.device,
+    data: ImageData | None = None,
+    batch: Batch | None = None,
+    place: Place = ALONE,
 ) -> tuple[TrainingStep, Workload]:
     """Build PaCo-2 as a workload describes it, and the workload with what only building it tells.
 
     Args:
         data: its images; None for synthetic ones.
         batch: to take every step on, where there are no data and somebody has one at hand.
+        place: among the ranks that train the same model, each on images of its own.
 
     Raises:
         UsageError: a setting that the backbone or PaCo-2 cannot use, among them more parts than the feature map
@@ -209,7 +218,7 @@ def build_step(
             "workers": workload.workers if data is None else num_workers(workload, device),
         }
     )
-    return assemble_step(model, built, device, data, batch=batch)
+    return assemble_step(model, built, device, data, batch=batch, place=place)
 
 
 def assemble_step(
@@ -219,18 +228,24 @@ def assemble_step(
     data: ImageData | None,
     call: Call | None = None,
     batch: Batch | None = None,
+    place: Place = ALONE,
 ) -> tuple[TrainingStep, Workload]:
     """The step of whatever is called with two views and targets, and the workload with its size.
 
     Args:
         call: what is called in the place of the model.
         batch: to take every step on, where there are no data and somebody has one at hand.
+        place: among the ranks that train the same model, each on images of its own.
     """
     model.to(device)
     if workload.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     built = workload.model_copy(update={"num_parameters": sum(p.numel() for p in model.parameters())})
-    batches = _same_batch(built, device, batch) if data is None else EndlessBatches(_loader(data, built, device))
+    batches = (
+        _same_batch(built, device, batch, place)
+        if data is None
+        else EndlessBatches(_loader(data, built, device, place))
+    )
     optimization = Optimization(model, workload, device)
     return TrainingStep(model, batches, optimization, device, getattr(torch, workload.precision), call), built
 
@@ -242,8 +257,8 @@ def num_workers(workload: Workload, device: torch.device) -> int:
     return 0 if device.type == "cpu" else min(MOST_WORKERS, os.cpu_count() or 1)
 
 
-def _loader(data: ImageData, workload: Workload, device: torch.device) -> Loader:
-    """Loads two views of the training images, as the workload has them.
+def _loader(data: ImageData, workload: Workload, device: torch.device, place: Place) -> Loader:
+    """Loads two views of a rank's part of the training images, as the workload has them.
 
     Raises:
         UsageError: there are fewer images than a batch has, and what is not full is left out.
@@ -256,14 +271,17 @@ def _loader(data: ImageData, workload: Workload, device: torch.device) -> Loader
         workload.drop_last,
         pinned=device.type == "cuda",
         channels_last=workload.channels_last,
+        place=place,
     )
 
 
-def _same_batch(workload: Workload, device: torch.device, batch: Batch | None) -> SameBatch:
+def _same_batch(workload: Workload, device: torch.device, batch: Batch | None, place: Place) -> SameBatch:
     if batch is None:
         # Of classes that a model of the user's own has not there may be no target.
         classes = min(workload.num_classes, workload.known("num_classes"))
-        batch = synthetic_batch(workload.batch_size, classes, workload.image_size or 0, workload.seed)
+        # The first rank's is what a process has that is alone.
+        seed = workload.seed if place.is_first else seed_of(workload.seed, place.rank)
+        batch = synthetic_batch(workload.batch_size, classes, workload.image_size or 0, seed)
     if workload.channels_last:
         batch = batch.channels_last()
     return SameBatch(batch.pin_memory() if device.type == "cuda" else batch)

@@ -16,12 +16,14 @@ from paco_prof.analysis.breakdown import (
 from paco_prof.analysis.claims import CheckedClaim, check_claims
 from paco_prof.analysis.fidelity import fidelity_view
 from paco_prof.analysis.find import find
+from paco_prof.analysis.ranks import ranks_view
 from paco_prof.records import BreakdownRecord, Training
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.fidelity_report import fidelity_blocks
 from paco_prof.render.finding_text import claim_sentence, sentence
 from paco_prof.render.labels import title_of
 from paco_prof.render.preamble import preamble, subject
+from paco_prof.render.ranks_report import ranks_blocks
 from paco_prof.render.user_code_report import user_code_blocks
 from paco_prof.stages import OPTIMIZER
 from paco_prof.stats.summary import CONFIDENCE, Estimate, median_estimate
@@ -42,6 +44,9 @@ def breakdown_document(record: BreakdownRecord) -> Document:
         blocks += [Paragraph(text) for text in _table_notes(record, record.training, view)]
         if any(row.peak_bytes is not None for row in view.rows):
             blocks += [Heading("Memory"), _memory_table(view)]
+    ranks = ranks_view(record)
+    if ranks is not None:
+        blocks += ranks_blocks(ranks, record.workload)
     if record.user_code is not None:
         blocks += user_code_blocks(record.user_code)
     fidelity = fidelity_view(record.variant.kind, record.fidelity)

@@ -25,7 +25,8 @@ def subject(record: BreakdownRecord) -> str:
 def workload_subject(workload: Workload) -> str:
     """A workload in a few words."""
     size = "" if workload.image_size is None else f", {workload.image_size} px"
-    return f"{workload.model or workload.backbone}, batch {workload.batch_size}{size}"
+    ranks = "" if workload.world_size == 1 else f" on each of {workload.world_size} devices"
+    return f"{workload.model or workload.backbone}, batch {workload.batch_size}{size}{ranks}"
 
 
 def preamble(record: BreakdownRecord) -> list[str]:

@@ -27,6 +27,9 @@ class Recorder:
     def enter_phase(self, phase: Phase) -> None:
         self.heard.append(("phase", phase))
 
+    def take_over(self, name: str) -> None:
+        self.heard.append(("rest", name))
+
     def exit_phase(self) -> None:
         self.heard.append(("end of phase",))
 

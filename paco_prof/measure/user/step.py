@@ -21,7 +21,8 @@ from paco_prof.measure.user.model import Factory, build_user_model, find_named, 
 from paco_prof.measure.user.place import told
 from paco_prof.measure.user.replacing import replace_components, with_answers
 from paco_prof.measure.user.trial import HOW, try_step
-from paco_prof.measure.workload import TrainingStep, assemble_step, num_workers
+from paco_prof.measure.workload import ALONE, TrainingStep, assemble_step, num_workers
+from paco_prof.ranks import Place
 from paco_prof.records import Replacement, StageFound, StageMissing, UserCodeUsed
 from paco_prof.settings import Workload
 
@@ -84,12 +85,17 @@ class UserParts:
 
 
 def build_user_step(
-    workload: Workload, device: torch.device, data: ImageData | None = None, given: Given | None = None
+    workload: Workload,
+    device: torch.device,
+    data: ImageData | None = None,
+    given: Given | None = None,
+    place: Place = ALONE,
 ) -> tuple[TrainingStep, Workload, UserParts]:
     """Build what a workload names, and try it once.
 
     Args:
         data: its images; None for synthetic ones, or those that are given.
+        place: among the ranks that train the same model, each on images of its own.
 
     Raises:
         UsageError: it cannot be built, or is no PaCo-2 step: it takes other arguments, returns no total, changes its
@@ -108,7 +114,8 @@ def build_user_step(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UsageError(f"{workload.model} has no parameter that could be trained.")
     try:
-        step, built = assemble_step(model, workload, device, data, call_of(workload, model, given), given.batch)
+        call = call_of(workload, model, given)
+        step, built = assemble_step(model, workload, device, data, call, given.batch, place)
     except (NotImplementedError, ValueError) as error:
         # What is on no device at all, or has no shapes yet (lazy modules).
         raise UsageError(f"{workload.model} cannot be moved to {device}: {told(error)}.") from error

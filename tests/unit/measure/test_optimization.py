@@ -32,6 +32,8 @@ class Ear:
     def enter_phase(self, phase: str) -> None:
         self.heard.append(phase)
 
+    def take_over(self, name: str) -> None: ...
+
     def exit_phase(self) -> None:
         self.heard.append("")
 

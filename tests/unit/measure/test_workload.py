@@ -43,6 +43,8 @@ class Ear:
         self.heard.append(phase)
         self._is_in_a_pass = True
 
+    def take_over(self, name: str) -> None: ...
+
     def exit_phase(self) -> None:
         self._is_in_a_pass = False
 

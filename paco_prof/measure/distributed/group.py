@@ -1,0 +1,200 @@
+"""The group of processes that train one model: what all of them agree on, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from paco_prof.errors import UsageError
+from paco_prof.measure.distributed.fate import Fate
+from paco_prof.measure.distributed.last_words import LastWords
+from paco_prof.measure.distributed.peers import Peers
+from paco_prof.measure.shareable import last_line
+from paco_prof.ranks import Place
+
+__all__ = ["ALONE", "Group", "device_name", "joined", "opened"]
+
+T = TypeVar("T")
+
+# A rank that waits is not hung: others may take minutes for one step, and rank 0 has things to do by itself. Where a
+# rank dies its connections close, which the others are told at once.
+PATIENCE = timedelta(hours=24)
+# For the others to start.
+MEETING = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The ranks, as one of them sees them. A process that is alone is a group too, in which everything is at hand.
+
+    Unless said otherwise, methods are collective: every rank has to call them in the same order.
+
+    Attributes:
+        place: of this process.
+        backend: what tensors on the device travel through, `gloo` or `nccl`; empty for a process that is alone.
+        node: the number of this machine, from 0 in the order of ranks.
+        control: the process group of what is no tensor on the device, always gloo; None for a process that is alone.
+        neighbours: process ids of the other ranks on this machine.
+        fate: what becomes of this rank where another one ends; None for a process that is alone.
+    """
+
+    place: Place = field(default_factory=Place)
+    backend: str = ""
+    node: int = 0
+    control: Any = None
+    neighbours: tuple[int, ...] = ()
+    fate: Fate | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank is the one that decides, prints and writes."""
+        return self.place.is_first
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other rank."""
+        return self.place.is_alone
+
+    def agree(self, value: T) -> T:
+        """Rank 0's value, on all ranks; the others' are dropped. Whoever waits for it does not spin."""
+        if self.is_alone:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told, src=0, group=self.control)
+        return told[0]
+
+    def gathered(self, value: T) -> list[T] | None:
+        """Every rank's value in the order of ranks, on rank 0; None on the others."""
+        if self.is_alone:
+            return [value]
+        values: list[Any] | None = [None] * self.place.world_size if self.is_first else None
+        dist.gather_object(value, values, dst=0, group=self.control)
+        return values
+
+    def shared(self, value: T) -> list[T]:
+        """Every rank's value in the order of ranks, on all ranks."""
+        if self.is_alone:
+            return [value]
+        values: list[Any] = [None] * self.place.world_size
+        dist.all_gather_object(values, value, group=self.control)
+        return values
+
+    def barrier(self) -> None:
+        """Return once every rank is here."""
+        self.shared(None)
+
+    def end(self, error: BaseException) -> BaseException:
+        """The error to tell where `error` ended this rank: itself, or a `RankError` where that is another rank's
+        doing, or business. To be asked as soon as an error is caught that ends the run; not collective.
+        """
+        return error if self.fate is None else self.fate.end(error)
+
+    def at_a_forced_end(self, save: Callable[[BaseException], None]) -> None:
+        """Where another rank ends while this one's main thread cannot be called back, `save` is given the reason, in
+        another thread, before the process ends; not collective.
+        """
+        if self.fate is not None:
+            self.fate.at_a_forced_end(save)
+
+
+ALONE = Group()
+
+
+def device_name(place: Place, asked: str) -> str:
+    """The device of one of several ranks, which each have their own: `cuda` is `cuda:LOCAL_RANK`.
+
+    Args:
+        asked: as `--device` has it.
+
+    Raises:
+        UsageError: one device by number is asked for several ranks.
+    """
+    if place.is_alone:
+        return asked
+    if ":" in asked:
+        raise UsageError(f"--device {asked} is one device, and there are {place.world_size} ranks.", "Use cuda.")
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+    return kind if kind == "cpu" else f"{kind}:{place.local_rank}"
+
+
+@contextmanager
+def opened(place: Place, device: torch.device) -> Iterator[Group]:
+    """The group that torchrun's environment variables lead to, until the block is over, however it ends.
+
+    Args:
+        place: of this process.
+        device: that it trains on.
+
+    Raises:
+        UsageError: the other ranks cannot be met, or not on such a device.
+        RankError: in place of what the block raised, where that is another rank's doing, or business.
+    """
+    if place.is_alone:
+        yield ALONE
+        return
+    group, fate = _open(place, device)
+    fate.start()
+    try:
+        yield group
+        if not fate.is_ending:
+            # Whoever has nothing left to do waits here for those who have, and is told of what becomes of them.
+            group.barrier()
+    except BaseException as error:
+        told = group.end(error)
+        if told is error:
+            raise
+        raise told from error
+    finally:
+        fate.stop()
+        if not fate.is_ending:
+            # Nobody leaves while others would take that for an accident.
+            with suppress(RuntimeError):
+                group.barrier()
+        # Where a rank is gone nobody knows when NCCL's queue would be empty.
+        if not fate.is_ending or group.backend == "gloo":
+            dist.destroy_process_group()
+
+
+def joined(place: Place, device: torch.device) -> Group:
+    """The group for the rest of this process's life, which somebody else ends, and who looks after all ranks.
+
+    Args, Raises: see `opened`.
+    """
+    return ALONE if place.is_alone else replace(_open(place, device)[0], fate=None)
+
+
+def _open(place: Place, device: torch.device) -> tuple[Group, Fate]:
+    if not dist.is_available():
+        raise UsageError(f"torch {torch.__version__} cannot have several ranks: it lacks torch.distributed.")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"Several ranks cannot train on {device.type}.", "Use --device cpu or --device cuda.")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    bound: dict[str, Any] = {"device_id": device} if backend == "nccl" else {}
+    try:
+        store, _, _ = next(iter(rendezvous("env://", timeout=MEETING)))
+        dist.init_process_group(
+            backend, store=store, rank=place.rank, world_size=place.world_size, timeout=PATIENCE, **bound
+        )
+        control = dist.new_group(backend="gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"Rank {place.rank} of {place.world_size} does not meet the others: {last_line(error)}.",
+            "Start all ranks with torchrun, which says where they meet.",
+        ) from error
+    there: list[Any] = [None] * place.world_size
+    dist.all_gather_object(there, (socket.gethostname(), os.getpid()), group=control)
+    machines = list(dict.fromkeys(machine for machine, _ in there))
+    mine = there[place.rank][0]
+    pids = {rank: pid for rank, (machine, pid) in enumerate(there) if machine == mine and rank != place.rank}
+    # A connection of its own, for what is asked while this rank waits for something else.
+    fate = Fate(place, Peers(pids), LastWords(store.clone()))
+    return Group(place, backend, machines.index(mine), control, tuple(pids.values()), fate), fate

@@ -1,0 +1,140 @@
+"""How a sweep shares out time and room, and when it stops waiting; whatever its pieces are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from paco_prof.errors import MeasurementError
+from paco_prof.measure.engines.sweep import Ended, Sweep
+from paco_prof.records import FailureKind, Status
+from played import Silent
+
+
+class Numbers:
+    """Pieces that are numbers."""
+
+    def __init__(self, number: int, least: float = 0.0) -> None:
+        self.waiting = list(range(number))
+        self.least = least
+        self.shares: list[float | None] = []
+        self.back: list[int] = []
+        self.given_up: list[int] = []
+        self.status: Status | None = None
+
+    def left(self) -> list[int]:
+        return list(self.waiting)
+
+    def least_seconds(self, piece: int) -> float:
+        return self.least if self.back else 0.0
+
+    def give_out(self, piece: int, max_seconds: float | None) -> dict[str, Any]:
+        self.waiting.remove(piece)
+        self.shares.append(max_seconds)
+        return {"piece": piece}
+
+    def take_back(self, piece: int, part: dict[str, Any], seconds: float) -> None:
+        self.back.append(piece)
+
+    def lose(self, piece: int) -> None:
+        self.waiting.append(piece)
+
+    def give_up(self, piece: int, kind: FailureKind, detail: str) -> None:
+        self.given_up.append(piece)
+
+    def finish(self, status: Status) -> None:
+        self.status = status
+
+
+class Nodes:
+    """Nodes on a clock: each takes so long for a piece, and for ever where that is None."""
+
+    def __init__(self, room: int, seconds: float | None) -> None:
+        self.room = room
+        self.clock = 0.0
+        self.under_way: dict[int, float] = {}
+        self.cancelled: list[int] = []
+        self._seconds = seconds
+
+    def now(self) -> float:
+        return self.clock
+
+    def give(self, number: int, told: dict[str, Any]) -> None:
+        self.under_way[number] = self.clock
+
+    def look(self, seconds: float) -> Sequence[Ended]:
+        self.clock += seconds
+        over = [n for n, begun in self.under_way.items() if self._seconds and self.clock - begun >= self._seconds]
+        for number in over:
+            del self.under_way[number]
+        return [Ended(number, {}) for number in over]
+
+    def cancel(self) -> None:
+        self.cancelled += self.under_way
+        self.under_way.clear()
+
+
+def swept(pieces: Numbers, nodes: Nodes, **options: Any) -> BaseException | None:
+    return Sweep(pieces, nodes, Silent(), now=nodes.now, **options).run()
+
+
+def test_time_is_shared_by_the_rounds_that_are_left() -> None:
+    pieces = Numbers(6)
+    assert swept(pieces, Nodes(2, seconds=10.0), max_seconds=90.0) is None
+    # Three rounds of two: a third of what is left, then a half, then all.
+    assert pieces.shares == pytest.approx([30.0, 30.0, 40.0, 40.0, 70.0, 70.0])
+    assert sorted(pieces.back) == list(range(6))
+    assert pieces.status == "complete"
+
+
+def test_without_a_limit_there_is_nothing_to_share() -> None:
+    pieces = Numbers(3)
+    swept(pieces, Nodes(2, seconds=5.0))
+    assert pieces.shares == [None] * 3
+
+
+def test_what_would_not_end_in_time_is_left() -> None:
+    pieces = Numbers(6, least=25.0)
+    swept(pieces, Nodes(1, seconds=20.0), max_seconds=50.0)
+    assert (len(pieces.back), len(pieces.waiting), pieces.status) == (2, 4, "complete")
+
+
+def test_a_cluster_without_room_is_waited_for_and_not_for_ever() -> None:
+    pieces, nodes = Numbers(2), Nodes(0, seconds=5.0)
+    error = swept(pieces, nodes)
+    assert isinstance(error, MeasurementError)
+    assert "No node of the cluster is left that could take the 2 launches" in error.message
+    assert "--resume" in error.hint
+    assert 60 < nodes.clock < 70
+    assert pieces.status == "failed"
+
+
+def test_a_node_that_comes_in_time_goes_on() -> None:
+    class Growing(Nodes):
+        def look(self, seconds: float) -> Sequence[Ended]:
+            self.room = 1 if self.clock > 30 else 0
+            return super().look(seconds)
+
+    pieces = Numbers(2)
+    assert swept(pieces, Growing(0, seconds=5.0)) is None
+    assert sorted(pieces.back) == [0, 1]
+
+
+def test_what_waits_for_room_on_a_cluster_of_others_is_given_up_after_the_time_for_everything() -> None:
+    pieces, nodes = Numbers(2), Nodes(2, seconds=None)
+    assert swept(pieces, nodes, max_seconds=20.0, timeout=100.0) is None
+    assert sorted(nodes.cancelled) == [0, 1]
+    assert 120 < nodes.clock < 125
+    assert (sorted(pieces.waiting), pieces.status) == ([0, 1], "complete")
+
+
+def test_an_answer_to_what_was_given_up_changes_nothing() -> None:
+    class Echo(Nodes):
+        def look(self, seconds: float) -> Sequence[Ended]:
+            return [*super().look(seconds), Ended(99, {})]
+
+    pieces = Numbers(1)
+    assert swept(pieces, Echo(1, seconds=2.0)) is None
+    assert pieces.back == [0]
