@@ -22,7 +22,7 @@ def variants(
     --variant NAME, several as NAME+NAME, and change any setting with --set NAME=VALUE.
     """
     from paco_prof.render.variants_report import variants_data, variants_document
-    from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, PRESETS, TOGGLES
+    from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, OF_RANKS, PRESETS, TOGGLES
     from paco_prof.variants.user_file import own_variants
 
     own = own_variants(Path.cwd())
@@ -30,4 +30,5 @@ def variants(
         print_text(json.dumps(variants_data((*CATALOGUE, *own)), indent=1) + "\n")
     else:
         drop_ins = {"For a model of your own (--model)": (DROP_IN, *DROP_INS)}
-        print_document(variants_document({"Presets": PRESETS, "Toggles": TOGGLES, **drop_ins, "Yours": own}))
+        toggles = {"Toggles": TOGGLES, "For several devices (torchrun)": OF_RANKS}
+        print_document(variants_document({"Presets": PRESETS, **toggles, **drop_ins, "Yours": own}))

@@ -11,6 +11,7 @@ from paco_prof.paco2.backbone import TimmBackbone
 from paco_prof.paco2.contrast import FusedPaCLoss
 from paco_prof.paco2.covariance import joint_covariance, part_covariance
 from paco_prof.paco2.criterion import PaCoLoss
+from paco_prof.paco2.gathering import gathered_parts, joint_images, require_ranks
 from paco_prof.paco2.losses import PaCLoss, WeightedCELoss
 from paco_prof.paco2.matching import HungarianMatcher
 from paco_prof.paco2.negatives import folded_pool, image_of_row, shared_pool
@@ -45,6 +46,9 @@ class PaCoModel(nn.Module):
         use_class_proto: keep the covariance close to the class's.
         image_size: side of the input in pixels, for backbones that are built for one size.
         forms: the form of each stage.
+        gather_negatives: contrast every anchor with the parts of all ranks' images, where each rank of torch's default
+            process group trains such a model on a batch of its own, under DistributedDataParallel. PaC is then that of
+            the joint batch, which with the parts of its own rank's images it is not.
 
     Under autocast the backbone and the classifier run in reduced precision; the parts and all that is computed from
     them do not.
@@ -76,13 +80,17 @@ class PaCoModel(nn.Module):
         use_class_proto: bool = True,
         image_size: int = 224,
         forms: Forms = REFERENCE,
+        gather_negatives: bool = False,
     ) -> None:
         super().__init__()
         if num_classes < 1:
             raise UsageError(f"num_classes={num_classes}: at least one class is needed.")
         if d < 1:
             raise UsageError(f"d={d}: parts need at least one dimension.", "Use -d 1 or more.")
+        if gather_negatives:
+            require_ranks()
         self.forms = forms
+        self.gather_negatives = gather_negatives
         self.part_sampler = PartSampler(K, r, forms.sampling, forms.peaks_every)
         self.backbone = TimmBackbone(backbone_name, pretrained, image_size)
         self.dim_reduction = nn.Conv2d(self.backbone.num_features, d, kernel_size=1, bias=False)
@@ -185,11 +193,16 @@ class PaCoModel(nn.Module):
         return Sigma1, Sigma2, joint_covariance(Sigma1, Sigma2, self.tau)
 
     def _create_negatives_pool(self, Z1: Tensor, Z2: Tensor) -> Tensor:
+        if self.gather_negatives:
+            Z1, Z2 = gathered_parts(Z1, Z2)
         return shared_pool(Z1, Z2) if self.forms.pool == "shared" else folded_pool(Z1, Z2)
 
     def _owners(self, pool: Tensor, num_images: int) -> dict[str, Tensor]:
         """What tells the criterion to leave an anchor's own image out, where it is to: other criteria need not know."""
-        return {"negatives_image": image_of_row(pool, num_images)} if self.forms.pool == "other-images" else {}
+        if self.forms.pool != "other-images":
+            return {}
+        images = joint_images(num_images) if self.gather_negatives else range(num_images)
+        return {"negatives_image": image_of_row(pool, len(images)) + images.start}
 
     @staticmethod
     def _response(F: Tensor) -> Tensor:

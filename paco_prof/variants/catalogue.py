@@ -12,7 +12,7 @@ from dataclasses import replace
 from paco_prof.records import SpeedupClaim
 from paco_prof.variants.variant import Variant, combined
 
-__all__ = ["CATALOGUE", "DROP_IN", "DROP_INS", "PHASES", "PHASE_CLAIMS", "PRESETS", "TOGGLES", "drop_in"]
+__all__ = ["CATALOGUE", "DROP_IN", "DROP_INS", "OF_RANKS", "PHASES", "PHASE_CLAIMS", "PRESETS", "TOGGLES", "drop_in"]
 
 _LOSS = SpeedupClaim("Optimize Loss Computation (Priority 1) - 50-70% Speedup", 1.5, 1.7)
 _MIXED_PRECISION = SpeedupClaim("Mixed Precision Training (Priority 2) - 20-40% Speedup", 1.2, 1.4)
@@ -195,6 +195,16 @@ TOGGLES: tuple[Variant, ...] = (
     ),
 )
 
+# Toggles that a process by itself cannot do, and no ablation switches on unasked.
+OF_RANKS: tuple[Variant, ...] = (
+    Variant(
+        "gather-negatives",
+        "Contrast each anchor with the parts of all ranks' images: PaC of the joint batch, and not of each rank's own.",
+        "different",
+        {"gather_negatives": True},
+    ),
+)
+
 _BY_NAME = {toggle.name: toggle for toggle in TOGGLES}
 
 
@@ -285,7 +295,7 @@ def drop_in(replacements: Mapping[str, str]) -> Variant:
 
 DROP_IN = drop_in({})
 
-CATALOGUE = (*PRESETS, *TOGGLES, DROP_IN, *DROP_INS)
+CATALOGUE = (*PRESETS, *TOGGLES, *OF_RANKS, DROP_IN, *DROP_INS)
 
 # The analysis's checklist, phase by phase; each holds those before it. A preset's claim is of all phases up to it,
 # these are of each phase by itself.

@@ -169,6 +169,9 @@ class Nesting:
     def enter_phase(self, phase: Phase) -> None:
         raise AssertionError(f"a criterion begins no {phase} pass")
 
+    def take_over(self, name: str) -> None:
+        raise AssertionError(f"a criterion leaves no pass to {name}")
+
     def exit_phase(self) -> None:
         raise AssertionError("a criterion ends no pass")
 

@@ -10,7 +10,7 @@ import pytest
 from paco_prof.records import SpeedupClaim
 from paco_prof.render.document import Heading, Paragraph, Row, Table
 from paco_prof.render.variants_report import variants_data, variants_document
-from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, PRESETS, TOGGLES
+from paco_prof.variants.catalogue import CATALOGUE, DROP_IN, DROP_INS, OF_RANKS, PRESETS, TOGGLES
 from paco_prof.variants.variant import Variant
 
 PRESET = Variant(
@@ -72,7 +72,7 @@ def test_only_running_text_wraps() -> None:
 
 
 def test_the_whole_catalogue_is_there() -> None:
-    found = sections(PRESETS, TOGGLES, (DROP_IN, *DROP_INS))
+    found = sections(PRESETS, (*TOGGLES, *OF_RANKS), (DROP_IN, *DROP_INS))
     assert [row.cells[0] for rows in found.values() for row in rows] == [variant.name for variant in CATALOGUE]
     assert all(cell for rows in found.values() for row in rows for cell in row.cells)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from paco_prof.settings import Workload, changed_settings, settable, with_settings
-from paco_prof.variants.catalogue import CATALOGUE, DROP_INS, PRESETS, TOGGLES
+from paco_prof.variants.catalogue import CATALOGUE, DROP_INS, OF_RANKS, PRESETS, TOGGLES
 from paco_prof.variants.variant import Variant, least_exact
 
 BY_NAME = {variant.name: variant for variant in CATALOGUE}
@@ -39,7 +39,7 @@ def names(variants: object) -> list[str]:
         *("fused-loss", "max-negatives-16", "hard-negative-mining", "cholesky-caching", "vectorized-sampling"),
         *("batched-matching", "approximate-matching", "separable-sampling", "bfloat16", "float16", "channels-last"),
         *("both-views", "efficientnet-b0", "d32", "r3", "gamma0", "192px", "compile", "fused-optimizer", "tf32"),
-        *("cudnn-benchmark", "other-images-pool"),
+        *("cudnn-benchmark", "other-images-pool", "gather-negatives"),
         *("baseline", "exact", "optimized", "phase1", "phase2", "phase3", "fastest"),
     ],
 )
@@ -48,7 +48,7 @@ def test_what_was_asked_for_is_there(name: str) -> None:
 
 
 def test_names_are_unique_and_can_be_typed() -> None:
-    assert len(BY_NAME) == len(CATALOGUE) == len(PRESETS) + len(TOGGLES) + 1 + len(DROP_INS)
+    assert len(BY_NAME) == len(CATALOGUE) == len(PRESETS) + len(TOGGLES) + len(OF_RANKS) + 1 + len(DROP_INS)
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in BY_NAME)
 
 
@@ -57,7 +57,9 @@ def test_why_is_a_sentence(variant: Variant) -> None:
     assert re.fullmatch(r"[A-Za-z][^\n]+\.", variant.why)
 
 
-@pytest.mark.parametrize("variant", [*OTHER_PRESETS, *TOGGLES], ids=names([*OTHER_PRESETS, *TOGGLES]))
+@pytest.mark.parametrize(
+    "variant", [*OTHER_PRESETS, *TOGGLES, *OF_RANKS], ids=names([*OTHER_PRESETS, *TOGGLES, *OF_RANKS])
+)
 def test_every_variant_sets_what_can_be_set_and_changes_something(variant: Variant) -> None:
     assert set(variant.settings) <= set(settable())
     changed = changed_settings(with_settings(Workload(), variant.settings), Workload())
@@ -76,6 +78,12 @@ def test_a_toggle_stands_alone(toggle: Variant) -> None:
     """A toggle that cannot be done is nothing: it ends the run, and is not left out."""
     assert toggle.optional == frozenset()
     assert toggle.parts == ()
+
+
+def test_what_needs_several_ranks_is_in_no_preset_and_another_objective() -> None:
+    assert not {toggle.name for toggle in OF_RANKS} & {part for preset in PRESETS for part in preset.parts}
+    assert {toggle.kind for toggle in OF_RANKS} == {"different"}
+    assert not {toggle.name for toggle in OF_RANKS} & {toggle.name for toggle in TOGGLES}
 
 
 @pytest.mark.parametrize("toggle", TOGGLES, ids=names(TOGGLES))
