@@ -35,7 +35,7 @@ def few_digits() -> ImageData:
 
 def trainer_of(variant: str = "exact", base: Workload = FEW, clock: Clock | None = None, **overrides: Any) -> Trainer:
     """A trainer of a variant's tiny model; overrides are settings, or fields of the workload that are no settings."""
-    fields = {name: overrides.pop(name) for name in ("seed", "data") if name in overrides}
+    fields = {name: overrides.pop(name) for name in ("seed", "data", "world_size") if name in overrides}
     job = job_of(variant, base.model_copy(update=fields), **overrides).on(CPU)
     step, built = build_step(job.workload, CPU, few_digits())
     return Trainer(Built(step, replace(job, workload=built), clock or clock_for(CPU), few_digits()))

@@ -114,6 +114,11 @@ def waiting_run() -> TrainingRunRecord:
     )
 
 
+def run_of_devices(**settings: Any) -> TrainingRunRecord:
+    """A healthy run of two devices."""
+    return healthy_run(2, workload=RESNET18.model_copy(update={"world_size": 2, **settings}))
+
+
 def broken_run() -> TrainingRunRecord:
     """A run that failed in its second epoch after it had been resumed, without a finite loss."""
     nothing = dict.fromkeys(("total", "ce", "pac", "soc"), math.nan)
@@ -128,6 +133,7 @@ RECORDS: dict[str, Callable[[], TrainingRunRecord]] = {
     "waiting": waiting_run,
     "broken": broken_run,
     "a hundred epochs": lambda: healthy_run(100),
+    "two devices": run_of_devices,
     "one epoch": lambda: healthy_run(1),
     "nothing yet": lambda: run_of(status="running", total_seconds=0.0, startup_seconds=0.0, plan=RunPlan(epochs=5)),
 }

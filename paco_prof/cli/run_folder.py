@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paco_prof.errors import UsageError
+from paco_prof.ranks import Place
 
 if TYPE_CHECKING:
     from paco_prof.records import TrainingRunRecord
 
 __all__ = ["RunFolder"]
 
+ALONE = Place()
+
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files are.
+    """Where a run's files are. Of several ranks the first one reads and writes them, and prints.
 
     Attributes:
         path: of the folder.
+        place: of this process among the ranks.
     """
 
     path: Path
+    place: Place = ALONE
 
     @property
     def checkpoint(self) -> Path:
@@ -56,6 +61,8 @@ class RunFolder:
         Raises:
             UsageError: something is there already, or nothing is where a run is to go on, or it is not ours to write.
         """
+        if not self.place.is_first:
+            return
         if resume:
             if not self.checkpoint.is_file():
                 hint = "It has to begin anew, in another --out." if self._holds_run else "Without --resume one begins."
@@ -76,6 +83,8 @@ class RunFolder:
         Raises:
             UsageError: it cannot be made.
         """
+        if not self.place.is_first:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,6 +92,8 @@ class RunFolder:
 
     def save(self, record: TrainingRunRecord) -> None:
         """Write the record and the metrics so far."""
+        if not self.place.is_first:
+            return
         from paco_prof.render.metrics_csv import metrics_csv
         from paco_prof.store import write_record, write_text
 
@@ -91,6 +102,8 @@ class RunFolder:
 
     def finish(self, record: TrainingRunRecord, *, on_screen: bool) -> None:
         """Draw the curves, print the report, and say what was written."""
+        if not self.place.is_first:
+            return
         from paco_prof.cli.outputs import print_document
         from paco_prof.render.reports import document_of, save_plot
 

@@ -14,6 +14,7 @@ from paco_prof.cli.options import (
     Data,
     Device,
     Dim,
+    GatherNegatives,
     ImageSize,
     Model,
     ModelArgs,
@@ -30,12 +31,14 @@ from paco_prof.cli.options import (
     Window,
     Workers,
     chosen,
+    gathering,
     variant_option,
 )
 from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.cli.run_folder import RunFolder
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError
+from paco_prof.ranks import started_by, this_place
 
 if TYPE_CHECKING:
     from paco_prof.records import RunPlan
@@ -85,6 +88,7 @@ def train(
     device: Device = "auto",
     seed: Seed = 0,
     threads: Threads = None,
+    gather_negatives: GatherNegatives = False,
     no_fidelity: NoFidelity = False,
     no_progress: NoProgress = False,
     quiet: Quiet = False,
@@ -99,9 +103,14 @@ def train(
     have learned. So does a model of your own, if torch draws all that is random in it and its state is all in weights
     and buffers; the report names tensors that are not.
 
+    Started by torchrun, every process trains the same model on images of its own, and gradients are averaged: torchrun
+    --nproc-per-node 2 -m paco_prof train. Images of an epoch and of an evaluation are dealt to all of them, and the
+    first writes. A run goes on with as many as it began with.
+
     Exit codes: 0 done, 2 bad input, 4 the training failed, 130 interrupted; --resume goes on from there.
     """
-    folder = RunFolder(out)
+    place = this_place()
+    folder = RunFolder(out, place)
     folder.check(resume=resume)
     explicit = chosen(
         batch_size=batch_size,
@@ -119,18 +128,20 @@ def train(
         "threads": threads,
         "workers": workers,
         "drop_last": drop_last,
+        "world_size": place.world_size,
     }
     own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
     base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
     refuse_synthetic(base)
-    planned = planned_variant(base, own.variant(variant, "exact"), settings or [], explicit, own)
+    overrides = [*(settings or []), *gathering(gather_negatives)]
+    planned = planned_variant(base, own.variant(variant, "exact"), overrides, explicit, own)
     from paco_prof.records import RunPlan
     from paco_prof.training.checkpoint import read_checkpoint
 
-    checkpoint = read_checkpoint(folder.checkpoint) if resume else None
+    checkpoint = read_checkpoint(folder.checkpoint, place.rank) if resume else None
     planned_epochs = DEFAULT_EPOCHS if checkpoint is None else checkpoint.record.plan.epochs
     plan = RunPlan(epochs=epochs or planned_epochs, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
-    silent = quiet or no_progress
+    silent = quiet or no_progress or not place.is_first
     outcome = _trained(planned, plan, folder, checkpoint, own, fidelity=not no_fidelity, silent=silent)
     folder.finish(outcome.record, on_screen=not quiet)
     return _exit_code(outcome)
@@ -147,22 +158,26 @@ def _trained(
     silent: bool,
 ) -> RunOutcome:
     from paco_prof.measure.building import build
+    from paco_prof.measure.device import resolve_device
+    from paco_prof.measure.distributed.group import device_name, opened
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
     from paco_prof.training.run import TrainingRun
     from paco_prof.training.trainer import Trainer
 
-    with own.measuring(0.0, silent=silent) as measuring:
+    job = job_of(planned)
+    device = resolve_device(device_name(folder.place, job.workload.device))
+    with own.measuring(0.0, silent=silent) as measuring, opened(folder.place, device) as group:
         progress = measuring.progress
         progress.begin("building the model")
-        trainer = Trainer(build(job_of(planned)))
+        trainer = Trainer(build(job, group=group))
         run = TrainingRun(
             trainer,
             plan,
             progress,
             folder.save,
             folder.checkpoint,
-            shareable_command(["paco-prof", *sys.argv[1:]]),
+            shareable_command([*started_by(folder.place), *sys.argv[1:]]),
             process_began(trainer.built.clock),
             fidelity,
         )

@@ -19,10 +19,12 @@ from paco_prof.data.seeds import seed_of
 from paco_prof.data.spec import DIGITS, folder_of
 from paco_prof.data.views import Key, Sample, Unreadable, Views, collate
 from paco_prof.errors import UsageError
+from paco_prof.ranks import Place
 from paco_prof.stages import stage
 
 __all__ = ["EndlessBatches", "Loader", "open_data"]
 
+ALONE = Place()
 # A batch is a few hundred megabytes where images are large; two a process are enough to hide the loading of one.
 PREFETCHED = 2
 
@@ -42,19 +44,40 @@ def open_data(data: str) -> ImageData:
 
 
 class _Order(Sampler[list[Key]]):
-    """The keys of each batch of an epoch."""
+    """The keys of each batch of an epoch, of one rank.
 
-    def __init__(self, num_images: int, batch_size: int, seed: int | None, drop_last: bool) -> None:
+    All ranks have the same order. As many batches as there are ranks are taken from it at a time, and each rank gets
+    the part of them that it is the place of; what is left in the end is divided evenly.
+
+    Args:
+        num_images: of all ranks.
+        repeats: fill up what is left with images from the beginning of the order, so that all ranks have as many.
+    """
+
+    def __init__(
+        self,
+        num_images: int,
+        batch_size: int,
+        seed: int | None,
+        drop_last: bool,
+        place: Place = ALONE,
+        *,
+        repeats: bool = True,
+    ) -> None:
         self._num_images = num_images
-        self._batch_size = batch_size
+        self._together = batch_size * place.world_size
         self._seed = seed
-        self._drop_last = drop_last
+        self._place = place
+        whole, rest = divmod(num_images, self._together)
+        dealt = whole * self._together if drop_last else num_images
+        self._num_dealt = dealt + (-dealt % place.world_size if repeats else 0)
+        last = 0 if drop_last else len(self._mine(range(num_images - rest, self._num_dealt)))
+        self._num_batches = whole + (1 if last else 0)
         self.epoch = 0
         self.skipped = 0
 
     def __len__(self) -> int:
-        whole, rest = divmod(self._num_images, self._batch_size)
-        return whole + (1 if rest and not self._drop_last else 0)
+        return self._num_batches
 
     def __iter__(self) -> Iterator[list[Key]]:
         if self._seed is None:
@@ -63,8 +86,14 @@ class _Order(Sampler[list[Key]]):
             generator = torch.Generator().manual_seed(seed_of(self._seed, self.epoch))
             order = torch.randperm(self._num_images, generator=generator).tolist()
         for batch in range(self.skipped, len(self)):
-            chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-            yield [(self.epoch, index) for index in chosen]
+            begin = batch * self._together
+            places = self._mine(range(begin, min(begin + self._together, self._num_dealt)))
+            yield [(self.epoch, order[place % self._num_images]) for place in places]
+
+    def _mine(self, places: range) -> range:
+        """What is for one rank of what all ranks take at a time."""
+        begin, end = (len(places) * rank // self._place.world_size for rank in (self._place.rank, self._place.rank + 1))
+        return places[begin:end]
 
 
 class Loader:
@@ -78,6 +107,10 @@ class Loader:
         drop_last: leave out a last batch that is not full.
         pinned: hand batches out in page-locked memory.
         channels_last: with the channels of each pixel side by side.
+        place: among the ranks that an epoch's images are dealt to: the batches of that number of all ranks, one after
+            the other, are one batch of them together.
+        repeats: a few images twice, where they do not come out even, so that all ranks have as many; otherwise each
+            once, and some ranks may have fewer batches than others, or none.
     """
 
     def __init__(
@@ -89,17 +122,22 @@ class Loader:
         drop_last: bool = False,
         pinned: bool = False,
         channels_last: bool = False,
+        place: Place = ALONE,
+        *,
+        repeats: bool = True,
     ) -> None:
         self.num_images = len(views)
         self.batch_size = batch_size
         self.workers = workers
+        self._place = place
         self._views = views
         self._seed = seed
         self._collate = _ChannelsLast() if channels_last else collate
-        self._order = _Order(len(views), batch_size, seed, drop_last)
-        if len(self._order) == 0:
+        self._order = _Order(len(views), batch_size, seed, drop_last, place, repeats=repeats)
+        if drop_last and len(self._order) == 0:
+            each = "" if place.is_alone else f" on each of {place.world_size} devices"
             raise UsageError(
-                f"{len(views)} images do not fill a batch of {batch_size}, and what is not full is left out.",
+                f"{len(views)} images do not fill a batch of {batch_size}{each}, and what is not full is left out.",
                 "Use a smaller --batch-size, or no --drop-last.",
             )
         with _silent_about_cores():
@@ -135,7 +173,7 @@ class Loader:
         Raises:
             UsageError: an image cannot be decoded.
         """
-        keys = next(iter(_Order(self.num_images, self.batch_size, self._seed, drop_last=False)))
+        keys = next(iter(_Order(self.num_images, self.batch_size, self._seed, drop_last=False, place=self._place)))
         return _decoded(self._collate([self._views[key] for key in keys]))
 
 

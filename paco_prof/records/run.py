@@ -59,9 +59,11 @@ class EpochResult(Frozen):
 
     Attributes:
         epoch: from 0.
-        num_batches, num_images: that were trained on.
+        num_batches, num_images: that were trained on; of several devices images are those of all together, and what
+            they have as many of, like batches and times, is that of one.
         learning_rate: at the end of the epoch.
-        losses: name -> mean over the epoch's steps whose value was finite; NaN where none was.
+        losses: name -> mean over the epoch's steps whose value was finite; NaN where none was. Of several devices a
+            step's value is the mean over them.
         at_alpha: share of the steps whose PaC was within 1 % of alpha.
         non_finite: steps with a loss that was NaN or infinite.
         parts: how the parts of the last batch lay.

@@ -12,8 +12,9 @@ from paco_prof.render.document import Block, Bullets, Column, Document, Heading,
 from paco_prof.render.fidelity_report import fidelity_blocks
 from paco_prof.render.preamble import command_line, machine, model, variant_used, workload_subject
 from paco_prof.render.training_text import run_sentence
+from paco_prof.settings import Workload
 
-__all__ = ["data_used", "shown_epochs", "training_document", "training_subject"]
+__all__ = ["data_used", "devices", "shown_epochs", "training_document", "training_subject"]
 
 LEFT: Literal["left"] = "left"
 # Rows of the table of epochs; of more epochs it shows some.
@@ -55,15 +56,38 @@ def training_subject(record: TrainingRunRecord) -> str:
     return f"{workload_subject(record.workload)}{variant}, {record.data.name}"
 
 
-def data_used(data: DataUsed) -> str:
+def data_used(data: DataUsed, num_devices: int = 1) -> str:
     """What was trained on and evaluated with, in a sentence."""
     split = f" ({data.split})" if data.split else ""
+    each = "" if num_devices == 1 else " on each device"
     workers = "the process that trains loads them" if data.workers == 0 else _plural(data.workers, "worker")
     last = "a last batch that is not full is left out" if data.drop_last else "the last batch may be smaller"
     return (
         f"Data: {data.name}, {_plural(data.num_train, 'image')} to train on and {units.count(data.num_eval)} held "
-        f"out{split}, {_plural(data.num_classes, 'class', 'classes')}; two augmented views of each image; {workers}; "
-        f"{last}."
+        f"out{split}, {_plural(data.num_classes, 'class', 'classes')}; two augmented views of each image; "
+        f"{workers}{each}; {last}."
+    )
+
+
+def devices(workload: Workload) -> str:
+    """How several devices share the work, and what that makes of the objective, in a few sentences."""
+    number, batch = workload.world_size, workload.batch_size
+    joint = units.count(number * batch)
+    text = (
+        f"Devices: {units.count(number)} devices, each with batches of {units.count(batch)}: {joint} images a step. "
+        "Gradients are averaged; losses are means over devices, images a second are those of all of them, and times "
+        "are the first one's. "
+    )
+    if workload.gather_negatives:
+        return text + (
+            f"Negatives are gathered from all of them, so that PaC is that of the {joint} images: a different "
+            "objective than without gathering."
+        )
+    if workload.model is not None:
+        return text + "What each of them contrasts with what is for the model to say."
+    return text + (
+        f"Each contrasts the parts of its own {units.count(batch)} images, which is a different objective than that of "
+        f"one device with a batch of {joint}."
     )
 
 
@@ -77,7 +101,9 @@ def shown_epochs(epochs: tuple[EpochResult, ...], best: int | None, most: int = 
 
 def _preamble(record: TrainingRunRecord) -> list[str]:
     lines = [] if record.environment is None else [machine(record.environment)]
-    lines += [model(record.workload), data_used(record.data)]
+    lines += [model(record.workload), data_used(record.data, record.workload.world_size)]
+    if record.workload.world_size > 1:
+        lines.append(devices(record.workload))
     if record.variant.name != "baseline" or record.variant.settings:
         lines.append(variant_used(record.variant))
     return [*lines, command_line(record)] if record.command else lines

@@ -19,7 +19,9 @@ from paco_prof.training.trainer import Trainer
 
 __all__ = ["Checkpoint", "read_checkpoint", "restore", "write_checkpoint"]
 
-FORMAT = 1
+FORMAT = 2
+# Before runs of several devices, what is a rank's own stood beside all else.
+READ = (1, FORMAT)
 # What a run may have otherwise than its checkpoint: none of it changes what is learned.
 CHANGEABLE = {"workers"}
 
@@ -30,10 +32,10 @@ class Checkpoint:
 
     Attributes:
         record: of the run until then.
-        epoch: the one that was under way.
+        epoch: the one that was under way, as far as this rank had trained it.
         weights: of the model, buffers included.
         optimization: its state.
-        peaks: what part sampling keeps from step to step.
+        peaks: what part sampling keeps from step to step, on this rank.
     """
 
     record: TrainingRunRecord
@@ -46,24 +48,34 @@ class Checkpoint:
 def write_checkpoint(path: Path, trainer: Trainer, record: TrainingRunRecord, epoch: EpochInProgress) -> None:
     """Write where a run stands; a reader finds the old file or the new one, never half of one.
 
+    Of several ranks all have to call it, and the first one writes.
+
+    Args:
+        epoch: as far as this rank has trained it.
+
     Raises:
         UsageError: it cannot be written.
     """
+    ranks = trainer.group.gathered({"epoch": epoch.state(), "peaks": trainer.kept_peaks()})
+    if ranks is None:
+        return
     file = io.BytesIO()
     state = {
         "format": FORMAT,
         "record": record.model_dump_json(),
-        "epoch": epoch.state(),
+        "ranks": ranks,
         "weights": trainer.model.state_dict(),
         "optimization": trainer.optimization.state_dict(),
-        "peaks": trainer.kept_peaks(),
     }
     torch.save(state, file)
     write_bytes(path, file.getvalue())
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, rank: int = 0) -> Checkpoint:
     """Read a checkpoint: tensors and plain values only, nothing is executed.
+
+    Args:
+        rank: whose part to read. Of one that it has no part of it is another run's, as `restore` finds out.
 
     Raises:
         UsageError: there is none, or it is not one of ours, or of another version.
@@ -75,11 +87,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             # A pickle of another kind is refused all the same.
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["format"] != FORMAT:
+        if state["format"] not in READ:
             raise UsageError(f"{path} has format {state['format']}; this paco-prof reads {FORMAT}.")
         record = TrainingRunRecord.model_validate_json(state["record"])
-        epoch = EpochInProgress.from_state(state["epoch"])
-        return Checkpoint(record, epoch, state["weights"], state["optimization"], state["peaks"])
+        ranks = state.get("ranks", [state])
+        mine = ranks[min(rank, len(ranks) - 1)]
+        epoch = EpochInProgress.from_state(mine["epoch"])
+        return Checkpoint(record, epoch, state["weights"], state["optimization"], mine["peaks"])
     except UsageError:
         raise
     except Exception as error:  # a reader of pickles fails in any way whatever, depending on a file's first bytes
@@ -114,6 +128,6 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def _differing(mine: Workload, theirs: Workload) -> list[str]:
-    fixed = ("seed", "data", "model", "model_args", "step")
+    fixed = ("seed", "data", "model", "model_args", "step", "world_size")
     others = {name for name in fixed if getattr(mine, name) != getattr(theirs, name)}
     return sorted({*changed_settings(mine, theirs), *others} - CHANGEABLE)

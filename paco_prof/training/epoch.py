@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -54,6 +54,20 @@ class EpochInProgress:
         self.num_batches += 1
         self.num_images += len(batch)
         self.loading_seconds += batch.loading_seconds or 0.0
+
+    @classmethod
+    def joined(cls, epochs: Sequence[EpochInProgress]) -> EpochInProgress:
+        """One epoch out of those of several ranks, each of which took part in every step: images are summed, losses,
+        parts and loading averaged, and all other times are the first rank's.
+        """
+        values = [epoch._values() for epoch in epochs]
+        return replace(
+            epochs[0],
+            num_images=sum(epoch.num_images for epoch in epochs),
+            loading_seconds=fmean(epoch.loading_seconds for epoch in epochs),
+            losses={name: [_mean(step) for step in zip(*(v[name] for v in values), strict=True)] for name in values[0]},
+            parts=_parts_of_all([epoch.parts for epoch in epochs]),
+        )
 
     def latest(self) -> dict[str, float]:
         """The losses of the last step; on a device with a queue of its own they are waited for."""
@@ -108,6 +122,25 @@ class EpochInProgress:
             known = iter(torch.stack([value for value in values if value is not None]).tolist())
             read[name] = [None if value is None else next(known) for value in values]
         return read
+
+
+def _mean(values: Sequence[float | None]) -> Tensor | None:
+    """Of one loss of one step over the ranks, where all of them have it."""
+    known = _known(values)
+    return torch.tensor(fmean(known), dtype=torch.float64) if len(known) == len(values) else None
+
+
+def _parts_of_all(parts: Sequence[PartsHealth | None]) -> PartsHealth | None:
+    """How the parts of a batch lie that was dealt to several ranks evenly; None where one of them cannot tell."""
+    known = [each for each in parts if each is not None]
+    if len(known) < len(parts):
+        return None
+    return PartsHealth(
+        coinciding=fmean(each.coinciding for each in known),
+        at_floor=fmean(each.at_floor for each in known),
+        # It is the root of a mean.
+        spread=math.sqrt(fmean(each.spread**2 for each in known)),
+    )
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

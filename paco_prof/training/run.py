@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paco_prof import __version__, units
-from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.errors import ExitCode, PacoProfError, RankError, UsageError
 from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.interrupts import held_interrupts
@@ -17,6 +17,7 @@ from paco_prof.measure.user.place import told
 from paco_prof.records import Note, RunPlan, TrainingRunRecord
 from paco_prof.training.checkpoint import Checkpoint, restore, write_checkpoint
 from paco_prof.training.epoch import EpochInProgress
+from paco_prof.training.together import AgreedInterrupt, Together
 from paco_prof.training.trainer import Evaluation, Trainer
 
 __all__ = ["RunOutcome", "TrainingRun", "new_record"]
@@ -43,13 +44,13 @@ class RunOutcome:
 
 
 class TrainingRun:
-    """One run of a trainer.
+    """One run of a trainer. Of several ranks each has its own, and all of them have the same record but for times.
 
     Args:
         trainer: what is trained.
         plan: for how long.
         progress: told what is going on.
-        save: given the record after every epoch.
+        save: given the record after every epoch, on every rank.
         checkpoint: where to write where the run stands; None writes nothing.
         command: the command line, as the record is to keep it.
         began: when this process began, on the trainer's clock: what came before counts for the start-up.
@@ -77,6 +78,7 @@ class TrainingRun:
         self._save = save
         self._checkpoint = checkpoint
         self._fidelity = fidelity
+        self._together = Together(trainer.group)
         self._now = trainer.built.clock.now
         self._began = self._now() if began is None else began
         self._last_checkpoint = self._last_update = self._now()
@@ -122,18 +124,19 @@ class TrainingRun:
         begun = self._now()
         self._update(startup_seconds=self._record.startup_seconds + begun - self._began)
         error: BaseException | None = None
+        self._trainer.group.at_a_forced_end(lambda error: self._save(self._ended(error)))
         try:
-            while self._epoch.epoch < self._plan.epochs:
-                self._run_epoch()
-            self._update(total_seconds=self._total())
-            self._measure_fidelity()
+            with self._together.holding_interrupts():
+                while self._epoch.epoch < self._plan.epochs:
+                    self._run_epoch()
+                self._update(total_seconds=self._total())
+                self._measure_fidelity()
             self._update(status="complete")
         except KeyboardInterrupt as interrupt:
-            error = interrupt
-            self._end_early("interrupted")
+            self._leave_checkpoint(interrupt)
+            error = self._end_early(interrupt)
         except (Exception, SystemExit) as failure:
-            error = failure
-            self._end_early("failed", told(failure))
+            error = self._end_early(failure)
         try:
             self._save(self._record)
         except PacoProfError as unwritten:
@@ -157,7 +160,8 @@ class TrainingRun:
 
     def _end_epoch(self, accuracy: float | None, begun: float) -> None:
         """The epoch's result, and a checkpoint of the next epoch's beginning, whose time is this epoch's."""
-        epoch, optimization = self._epoch, self._trainer.optimization
+        optimization = self._trainer.optimization
+        epoch = self._trainer.joined(self._epoch)
         result = epoch.result(self._record.workload.known("alpha"), optimization.learning_rate, accuracy)
         epochs = self._record.epochs
         self._epoch = EpochInProgress(epoch.epoch + 1)
@@ -177,7 +181,7 @@ class TrainingRun:
             done = epoch.epoch + epoch.num_batches / len(self._trainer.loader)
             elapsed = now - self._began
             self._progress.update(elapsed, elapsed * max(0.0, self._plan.epochs - done) / max(done, 1e-9))
-        if now - self._last_checkpoint >= MINUTE * self._plan.checkpoint_minutes:
+        if self._together.decide(now - self._last_checkpoint >= MINUTE * self._plan.checkpoint_minutes):
             epoch.seconds = now - begun
             self._update(total_seconds=self._total())
             seconds = self._write_checkpoint()
@@ -195,15 +199,35 @@ class TrainingRun:
         rate = f", {epoch.num_images / seconds:.0f} images/s" if seconds > 0 else ""
         return f"{text}, batch {epoch.num_batches} of {len(self._trainer.loader)}: {losses}{rate}"
 
-    def _end_early(self, code: str, detail: str = "") -> None:
-        """Note what happened, and write where it stands: what was trained since the last checkpoint is not lost."""
-        status = "interrupted" if code == "interrupted" else "failed"
-        notes = (*self._record.notes, Note(code=code, detail=detail))
-        self._update(total_seconds=self._total())
-        if code == "interrupted" and not self._trainer.is_mid_step:
-            # In the middle of a step, and after a failure, the weights are nobody's: the checkpoint before is kept.
+    def _leave_checkpoint(self, interrupt: KeyboardInterrupt) -> None:
+        """What was trained since the last checkpoint is not lost.
+
+        In the middle of a step, and after a failure, the weights are nobody's: the checkpoint before is kept. So it is
+        where ranks have not been interrupted after the same step.
+        """
+        is_agreed = self._trainer.group.is_alone or isinstance(interrupt, AgreedInterrupt)
+        if is_agreed and not self._trainer.is_mid_step:
+            self._update(total_seconds=self._total())
             self._write_checkpoint()
-        self._update(status=status, notes=notes)
+
+    def _end_early(self, error: BaseException) -> BaseException:
+        """Note what happened; the error to tell, which may be that of another rank."""
+        error = self._trainer.group.end(error)
+        self._record = self._ended(error)
+        return error
+
+    def _ended(self, error: BaseException) -> TrainingRunRecord:
+        """The record of a run that ended so."""
+        by_signal = isinstance(error, RankError) and error.exit_code == ExitCode.INTERRUPTED
+        is_interrupted = by_signal or isinstance(error, KeyboardInterrupt)
+        note = Note(code="interrupted") if is_interrupted else Note(code="failed", detail=told(error))
+        return self._record.model_copy(
+            update={
+                "total_seconds": self._total(),
+                "status": "interrupted" if is_interrupted else "failed",
+                "notes": (*self._record.notes, note),
+            }
+        )
 
     def _write_checkpoint(self) -> float:
         """The seconds that it took."""
@@ -224,13 +248,14 @@ class TrainingRun:
 
     def _measure_fidelity(self) -> None:
         """The trained model's loss and gradient against float64: what rounding makes of them shows after training."""
-        if not self._fidelity:
+        # One rank's is as good as another's.
+        if not self._fidelity or not self._trainer.group.is_first:
             return
         self._progress.begin("comparing with float64")
         job = self._trainer.built.job
         epoch = {"epoch": self._plan.epochs - 1}
         workload, base = (each.model_copy(update=epoch) for each in (job.workload, job.base))
-        found = compared(self._trainer.built, workload, base)
+        found = compared(self._trainer.built.of_one_rank, workload, base)
         if isinstance(found, Note):
             self._update(notes=(*self._record.notes, found))
         else:

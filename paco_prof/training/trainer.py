@@ -17,6 +17,8 @@ from paco_prof.data.seeds import seed_of
 from paco_prof.data.views import evaluation_views
 from paco_prof.errors import UsageError
 from paco_prof.measure.building import Built, build
+from paco_prof.measure.distributed.group import ALONE, Group
+from paco_prof.measure.distributed.step import share_buffers
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.job import Job
 from paco_prof.measure.loss_test import capture_call
@@ -63,7 +65,7 @@ class Trainer:
     by torch, and all that it learns is in its weights and buffers; `unsaved` names what is not.
 
     Args:
-        built: on images.
+        built: on images; with several ranks each has a trainer, and all of them train, evaluate and join together.
 
     Attributes:
         is_mid_step: whether a step was begun and not ended, so that the weights are those of no step.
@@ -71,6 +73,7 @@ class Trainer:
 
     def __init__(self, built: Built) -> None:
         self.is_mid_step = False
+        self.group = built.group
         batches = built.step.batches
         if built.data is None or not isinstance(batches, EndlessBatches):
             raise UsageError("synthetic data are no images to learn from.", "Use --data digits or --data folder:PATH.")
@@ -88,6 +91,8 @@ class Trainer:
             self.loader.workers,
             pinned=built.step.device.type == "cuda",
             channels_last=workload.channels_last,
+            place=self.group.place,
+            repeats=False,
         )
         self._beside = None if built.user is None else TensorsBeside(self.model)
 
@@ -98,7 +103,7 @@ class Trainer:
         return data_used(self.built.data, self.built.job.workload)
 
     def train(self, epoch: EpochInProgress, between: Callable[[EpochInProgress], None]) -> None:
-        """Train an epoch, or what is left of it.
+        """Train an epoch, or what is left of it, with all ranks.
 
         Args:
             epoch: which, and what has been done of it; kept up to date after every step.
@@ -133,7 +138,9 @@ class Trainer:
 
     def take(self, batch: Batch, epoch: int, number: int) -> dict[str, torch.Tensor]:
         """The step on an epoch's batch of that number; its losses, which nobody has waited for."""
-        torch.manual_seed(seed_of(self._seed, epoch, number, _STEP))
+        # What is random in a step is so on each rank by itself.
+        rank = self.group.place.rank
+        torch.manual_seed(seed_of(self._seed, epoch, number, _STEP, *([rank] if rank else [])))
         return self.step.take(batch)
 
     def require_inference(self, otherwise: str = "") -> None:
@@ -153,7 +160,7 @@ class Trainer:
             )
 
     def evaluate(self, max_batches: int | None = None) -> Evaluation:
-        """Classify the evaluation images, or the first few batches of them.
+        """Classify the evaluation images, or the first few batches of them, each on one of the ranks.
 
         Raises:
             UsageError: an image cannot be decoded, or the model takes no single view.
@@ -162,16 +169,28 @@ class Trainer:
         now, begun = self._clock.now, self._clock.now()
         found: list[torch.Tensor] = []
         ends = [begun]
+        if not self.group.is_alone:
+            # The model is judged that a checkpoint would hold.
+            share_buffers(self.model.buffers(), self.group)
         with self.step.evaluating():
             for batch in self._evaluation.epoch(0):
                 found.append(self._classified_right(batch))
                 ends.append(now())
                 if max_batches is not None and len(found) >= max_batches:
                     break
-            correct = torch.cat(found).tolist()
+            mine = [right.tolist() for right in found]
+        # Rank after rank, step after step, images come as they were dealt.
+        steps = itertools.zip_longest(*self.group.shared(mine), fillvalue=())
+        correct = tuple(right for step in steps for batch in step for right in batch)
         ends[-1] = now()
         seconds = tuple(later - earlier for earlier, later in itertools.pairwise(ends))
-        return Evaluation(tuple(correct), ends[-1] - begun, seconds)
+        return Evaluation(correct, ends[-1] - begun, seconds)
+
+    def joined(self, epoch: EpochInProgress) -> EpochInProgress:
+        """An epoch as all ranks together have trained it, told by each of its own part."""
+        if self.group.is_alone:
+            return epoch
+        return EpochInProgress.joined([EpochInProgress.from_state(state) for state in self.group.shared(epoch.state())])
 
     def kept_peaks(self) -> dict[str, Any]:
         """What part sampling keeps from step to step, for a checkpoint."""
@@ -212,13 +231,16 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def trainer_for(job: Job, given: Given | None = None) -> Iterator[Trainer]:
+def trainer_for(job: Job, given: Given | None = None, group: Group = ALONE) -> Iterator[Trainer]:
     """What trains a job. After the block the user's code is as it was, so that no wrapper keeps their model alive.
+
+    Args:
+        group: of the ranks that train it together; each of them calls this.
 
     Raises:
         UsageError, MeasurementError: it cannot be built.
     """
-    built = build(job, given)
+    built = build(job, given, group)
     try:
         yield Trainer(built)
     finally:

@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from numbered_images import loader, order
 from paco_prof.data.batch import Batch, SameBatch, synthetic_batch
 from paco_prof.data.folder import image_folder
-from paco_prof.data.images import Images
 from paco_prof.data.loading import EndlessBatches, Loader
-from paco_prof.data.views import Views, training_views
+from paco_prof.data.views import training_views
 from paco_prof.errors import UsageError
 from picture_folders import cut_off, write_pictures
-
-
-@dataclass(frozen=True)
-class Numbered(Images):
-    """Images of one pixel, whose class is their number."""
-
-    def load(self, index: int) -> Image.Image:
-        return Image.new("RGB", (1, 1))
-
-    def name(self, index: int) -> str:
-        return str(index)
-
-    def chosen(self, indices: Sequence[int]) -> Numbered:
-        return Numbered([self.targets[index] for index in indices])
-
-
-def to_zeros(_image: Image.Image) -> torch.Tensor:
-    return torch.zeros(3, 2, 2)
-
-
-def loader(num_images: int, batch_size: int, **settings: object) -> Loader:
-    return Loader(Views(Numbered(range(num_images)), to_zeros, 0, 1), batch_size, **settings)  # type: ignore[arg-type]
-
-
-def order(loader: Loader, epoch: int, skipped: int = 0) -> list[list[int]]:
-    return [batch.targets.tolist() for batch in loader.epoch(epoch, skipped)]
 
 
 @settings(max_examples=40)

@@ -69,6 +69,11 @@ def _changed(path: Path, **changes: Any) -> None:
     torch.save({**torch.load(path, weights_only=True), **changes}, path)
 
 
+def _of_rank(path: Path, **changes: Any) -> None:
+    (mine,) = torch.load(path, weights_only=True)["ranks"]
+    _changed(path, ranks=[{**mine, **changes}])
+
+
 SPOILT: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("not a checkpoint"),
@@ -83,8 +88,9 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "weights alone": lambda path: torch.save({"weight": torch.zeros(2)}, path),
     "no record": lambda path: torch.save({"format": 1}, path),
     "a record that is none": lambda path: _changed(path, record="{}"),
-    "an epoch that is none": lambda path: _changed(path, epoch={"losses": {}, "parts": None, "surprise": 1}),
-    "an epoch of text": lambda path: _changed(path, epoch="first"),
+    "an epoch that is none": lambda path: _of_rank(path, epoch={"losses": {}, "parts": None, "surprise": 1}),
+    "an epoch of text": lambda path: _of_rank(path, epoch="first"),
+    "no ranks": lambda path: _changed(path, ranks=[]),
 }
 
 
@@ -111,8 +117,8 @@ def test_there_is_none(tmp_path: Path) -> None:
 def test_a_later_format_is_named(written: Path, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(written.read_bytes())
-    _changed(path, format=2)
-    with pytest.raises(UsageError, match="has format 2; this paco-prof reads 1"):
+    _changed(path, format=3)
+    with pytest.raises(UsageError, match="has format 3; this paco-prof reads 2"):
         read_checkpoint(path)
 
 
@@ -124,6 +130,7 @@ def test_a_later_format_is_named(written: Path, tmp_path: Path) -> None:
         ({"learning_rate": 0.5}, "learning_rate differs"),
         ({"dim": 4}, "dim differs"),
         ({"batch_size": 3}, "batch_size differs"),
+        ({"world_size": 2}, "world_size differs"),
         ({"matching": "scipy", "contrast": "loop"}, "contrast, matching differ"),
         ({"backbone": "test_vit"}, "backbone, channels_last differ"),
     ],
@@ -163,15 +170,27 @@ def test_another_number_of_workers_is_not_another_run(written: Path, workers: in
         {"optimization": {}},
         {"optimization": {"optimizer": {"state": {}, "param_groups": []}, "scaler": None, "num_updates": 0}},
         {"optimization": {"optimizer": {"state": {}, "param_groups": 3}, "scaler": None, "num_updates": 0}},
-        {"peaks": [1]},
+        {"ranks": [{"peaks": [1]}]},
     ],
 )
 def test_weights_of_another_model_are_refused(written: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(written.read_bytes())
+    for mine in changes.pop("ranks", []):
+        _of_rank(path, **mine)
     _changed(path, **changes)
     with pytest.raises(UsageError):
         restore(trainer_of(), read_checkpoint(path))
+
+
+def test_one_of_before_there_were_ranks_is_read(written: Path, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(written, weights_only=True)
+    (mine,) = state.pop("ranks")
+    torch.save({**state, **mine, "format": 1}, path)
+    old, new = read_checkpoint(path), read_checkpoint(written)
+    assert (old.record, old.epoch, old.peaks) == (new.record, new.epoch, new.peaks)
+    restore(trainer_of(), old)
 
 
 def test_one_that_cannot_be_written_is_one_error(written: Path, tmp_path: Path, trainer: Trainer) -> None:

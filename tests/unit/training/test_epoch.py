@@ -113,3 +113,38 @@ def test_how_many_of_the_steps_with_a_pac_had_it_at_alpha() -> None:
         losses = {} if pac is None else {"pac": torch.tensor(pac)}
         epoch.add(batch(4), losses, 0.0, is_first=number == 0)
     assert epoch.result(ALPHA, 0.01, None).at_alpha == pytest.approx(2 / 3)
+
+
+def test_of_several_ranks_images_are_summed_and_losses_averaged_step_by_step() -> None:
+    one, other = epoch_of(0.1, 0.3, 0.5), epoch_of(0.3, 0.1, 0.7, soc=2.0)
+    one.parts, other.parts = (PartsHealth(coinciding=c, at_floor=0.5, spread=s) for c, s in ((0.2, 3.0), (0.4, 4.0)))
+    joint = EpochInProgress.joined([one, other])
+    result = joint.result(ALPHA, 0.01, 0.75)
+    assert (result.num_batches, result.num_images) == (3, 22)
+    assert result.losses == pytest.approx({"total": 11 / 6, "pac": 1 / 3, "soc": 1.5})
+    # Two of the three means are alpha, and of no rank's own values any.
+    assert result.at_alpha == pytest.approx(2 / 3)
+    assert result.parts is not None
+    assert (result.parts.coinciding, result.parts.at_floor) == pytest.approx((0.3, 0.5))
+    assert result.parts.spread == pytest.approx(math.sqrt((9 + 16) / 2))
+
+
+def test_of_several_ranks_times_are_the_first_ones() -> None:
+    one, other = epoch_of(0.1, 0.3), epoch_of(0.1, 0.3)
+    one.step_seconds, other.step_seconds = 5.0, 6.0
+    one.loading_seconds, other.loading_seconds = 1.0, 3.0
+    result = EpochInProgress.joined([one, other]).result(ALPHA, 0.01, None)
+    assert (result.start_seconds, result.waiting_seconds, result.step_seconds) == (1.0, 2.0, 5.0)
+    assert result.loading_seconds == 2.0
+
+
+def test_a_rank_without_parts_to_look_at_leaves_none() -> None:
+    one, other = epoch_of(0.1), epoch_of(0.1)
+    one.parts = PartsHealth(coinciding=0.2, at_floor=0.5, spread=3.0)
+    assert EpochInProgress.joined([one, other]).parts is None
+
+
+def test_a_loss_that_broke_on_one_rank_has_broken() -> None:
+    result = EpochInProgress.joined([epoch_of(0.1, 0.3), epoch_of(math.nan, 0.5)]).result(ALPHA, 0.01, None)
+    assert result.non_finite == 1
+    assert result.losses["pac"] == pytest.approx(0.4)
