@@ -70,6 +70,19 @@ def exact_pilot(scale: float = 0.4, **changes: Any) -> Pilot:
     return full_pilot("exact", scale, **settings)
 
 
+def on_devices(number: int, pilot: Pilot, seconds: float) -> Pilot:
+    """Steps of a pilot's variant as a breakdown over ranks has them: each so much longer than those on one device."""
+    steps = tuple(
+        StepSeries(
+            during_warmup=series.during_warmup,
+            blocks=tuple(tuple(step + seconds for step in block) for block in series.blocks),
+        )
+        for series in pilot.steps
+    )
+    workload = pilot.workload.model_copy(update={"world_size": number})
+    return Pilot(name=pilot.name, workload=workload, variant=pilot.variant, origin="breakdown", steps=steps)
+
+
 def estimate_record(*pilots: Pilot, plan: EstimatePlan | None = None, **changes: Any) -> EstimateRecord:
     """An estimate of pilots, the whole baseline and the whole exact preset where none are given."""
     settings = {
@@ -97,6 +110,13 @@ def _many() -> EstimateRecord:
     return estimate_record(bare_pilot(), *others, bare_pilot("batch-16", 3.0, 16))
 
 
+def _devices(gpus: int) -> EstimateRecord:
+    """One and two devices of both, of which two take 60 ms longer for a step."""
+    plan = EstimatePlan(epochs=100, dataset_size=1438, eval_size=359, eval_every=5, gpus=gpus, watts=300.0)
+    pilots = [pilot for alone in (full_pilot(), exact_pilot()) for pilot in (alone, on_devices(2, alone, 0.06))]
+    return estimate_record(*pilots, plan=plan, data=DIGITS)
+
+
 def _interrupted() -> EstimateRecord:
     return estimate_record(full_pilot(watts=(180.0, 220.0)), notes=(Note(code="interrupted"),))
 
@@ -110,6 +130,9 @@ RECORDS: dict[str, Callable[[], EstimateRecord]] = {
         *pilots_of(analysis_record()), plan=EstimatePlan(batches_per_epoch=1000), environment=None
     ),
     "interrupted": _interrupted,
+    "two devices": lambda: _devices(2),
+    "eight devices": lambda: _devices(8),
+    "one of two devices": lambda: estimate_record(on_devices(2, bare_pilot(), 0.06)),
     "uncertain": lambda: estimate_record(
         bare_pilot(), bare_pilot("slower", 2.01, steps=(StepSeries(blocks=blocks_of(2.01, (1.0, 1.3))),))
     ),

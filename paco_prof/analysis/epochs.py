@@ -36,8 +36,11 @@ def epoch_images(plan: EstimatePlan, baseline_batch: int) -> int:
 
 
 def training_batches(plan: EstimatePlan, images: int, batch_size: int, name: str) -> Batches:
-    """The batches of an epoch on each device, which is given its share of the images, rounded up, as torch's
-    `DistributedSampler` deals them.
+    """The batches of an epoch on each device: as many on all of them, as `paco-prof train` over ranks and torch's
+    `DistributedSampler` deal them.
+
+    Each is given its share of the images, rounded up: a few images are seen twice where they do not come out even.
+    Where a last batch that is not full is left out, so is one that would not be full on every device.
 
     Args:
         name: of the variant, for the error.
@@ -45,14 +48,13 @@ def training_batches(plan: EstimatePlan, images: int, batch_size: int, name: str
     Raises:
         UsageError: a last batch that is not full is left out, and there is no other.
     """
-    share = _share(images, plan.gpus)
     if not plan.drop_last:
-        return _all(share, batch_size)
-    number = share // batch_size
+        return _all(_share(images, plan.gpus), batch_size)
+    number = images // (batch_size * plan.gpus)
     if number == 0:
         of = "" if plan.gpus == 1 else f" on each of {plan.gpus} GPUs"
         raise UsageError(
-            f"An epoch of {share} images{of} has no full batch of {batch_size} for {name}, and --drop-last leaves out "
+            f"An epoch of {images} images has no full batch of {batch_size}{of} for {name}, and --drop-last leaves out "
             "what is not full.",
             "Use a smaller batch, or keep the last one.",
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +16,16 @@ from paco_prof.analysis.epochs import epoch_images, training_batches
 from paco_prof.analysis.pilots import Projectable
 from paco_prof.analysis.pilots_together import pilots_together
 from paco_prof.errors import UsageError
-from paco_prof.records import DataUsed, EstimatePlan, EstimateRecord, Pilot, TrainingRunRecord
+from paco_prof.records import (
+    BreakdownRecord,
+    ComparisonRecord,
+    DataUsed,
+    EstimatePlan,
+    EstimateRecord,
+    Note,
+    Pilot,
+    TrainingRunRecord,
+)
 from paco_prof.settings import Workload
 
 __all__ = ["RunSize", "estimate_of_pilots", "estimate_of_records"]
@@ -108,7 +118,8 @@ def estimate_of_records(
     Args:
         records: by the names that errors call them.
         names: of the variants to take from them, the baseline first; all where there is none.
-        size: of the run; what it leaves open is as in an estimate's own plan, or as a training run had it.
+        size: of the run; what it leaves open is as in the first record: in an estimate's own plan, or as a training run
+            had it; the devices are those that it was measured on.
 
     Raises:
         UsageError: a record that cannot be projected from, or an unknown variant.
@@ -117,7 +128,8 @@ def estimate_of_records(
     pilots = _selected(pilots_together(records), names)
     first = next(iter(records.values()))
     plan = size.plan(_known(first))
-    return _new_record(pilots, plan, command, data=getattr(first, "data", None), environment=first.environment)
+    found = {"data": getattr(first, "data", None), "environment": first.environment}
+    return _new_record(pilots, plan, command, notes=_left_out(records.values()), **found)
 
 
 def estimate_of_pilots(
@@ -143,13 +155,24 @@ def estimate_of_pilots(
     return _new_record(pilots, size.plan(known), command, data=data, **found)
 
 
+def _left_out(records: Iterable[Projectable]) -> tuple[Note, ...]:
+    """That launches of other machines than a comparison's own are in no pilot."""
+    comparisons = [record for record in records if isinstance(record, ComparisonRecord)]
+    places = [(record, launch.environment) for record in comparisons for launch in record.launches]
+    number = sum(not record.is_of_this_machine(environment) for record, environment in places)
+    return (Note(code="other_machines", number=number),) if number else ()
+
+
 def _known(record: Projectable) -> dict[str, Any]:
     """What a record says of the run's size."""
     if isinstance(record, EstimateRecord):
         return record.plan.model_dump()
     if isinstance(record, TrainingRunRecord):
-        return {**_size_of(record.data), "eval_every": record.plan.eval_every}
-    return {}
+        devices = record.workload.world_size
+        return {**_size_of(record.data), "eval_every": record.plan.eval_every, "gpus": devices}
+    if isinstance(record, BreakdownRecord):
+        return {"gpus": record.workload.world_size}
+    return {"gpus": record.baseline.workload.world_size} if isinstance(record, ComparisonRecord) else {}
 
 
 def _size_of(data: DataUsed) -> dict[str, Any]:
@@ -158,7 +181,9 @@ def _size_of(data: DataUsed) -> dict[str, Any]:
 
 def _selected(pilots: Sequence[Pilot], names: Sequence[str]) -> tuple[Pilot, ...]:
     """The pilots of those names, in their order; all of them where no name is given."""
-    known = {pilot.name: pilot for pilot in pilots}
+    known: dict[str, list[Pilot]] = {}
+    for pilot in pilots:
+        known.setdefault(pilot.name, []).append(pilot)
     for place, name in enumerate(names):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
@@ -166,7 +191,7 @@ def _selected(pilots: Sequence[Pilot], names: Sequence[str]) -> tuple[Pilot, ...
             raise UsageError(f"The records hold no variant {name!r}.", hint)
         if name in names[:place]:
             raise UsageError(f"{name!r} stands there twice.", "Name each variant once.")
-    return tuple(known[name] for name in names) if names else tuple(pilots)
+    return tuple(chain.from_iterable(known[name] for name in names)) if names else tuple(pilots)
 
 
 def _new_record(pilots: Sequence[Pilot], plan: EstimatePlan, command: Sequence[str], **found: Any) -> EstimateRecord:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from paco_prof.analysis.breakdown import BreakdownView, StageRow, breakdown_view
 from paco_prof.analysis.comparison import ComparedVariant, comparison_view
+from paco_prof.analysis.machines import by_machine
 from paco_prof.analysis.projection import TERMS, ProjectedRun, Term, projection_view
 from paco_prof.records import BreakdownRecord, ComparisonRecord, EstimateRecord, Training
 from paco_prof.stats.pace import Span
@@ -69,16 +70,21 @@ def comparison_frame(record: ComparisonRecord) -> pd.DataFrame:
     `backward` (seconds of the typical step), `samples_per_second`, `speedup` (of a step, per sample), `low` and `high`
     (its interval), `established` (whether there is a difference), `loss_error` and `gradient_error` (relative, against
     float64), `fidelity` (what that says of the kind), `peak_bytes`, `failed` (why there is no launch, or not every
-    one). The baseline has no speed-up over itself.
+    one), `machine` (from 1; launches of unlike ones are never judged together, so that each has its rows). The baseline
+    has no speed-up over itself.
     """
-    view = comparison_view(record)
     numbers = ("step", "forward", "backward", "samples_per_second", "speedup", "low", "high")
     errors = ("loss_error", "gradient_error")
     columns = (
         *("variant", "kind", "batch_size", "launches", *numbers),
-        *("established", *errors, "fidelity", "peak_bytes", "failed"),
+        *("established", *errors, "fidelity", "peak_bytes", "failed", "machine"),
     )
-    rows = [_variant_row(variant) for variant in (view.baseline, *view.variants)]
+    views = [comparison_view(part) for part in by_machine(record)]
+    rows = [
+        (*_variant_row(variant), machine)
+        for machine, view in enumerate(views, start=1)
+        for variant in (view.baseline, *view.variants)
+    ]
     return _frame(rows, columns, (*numbers, *errors, "peak_bytes"))
 
 
@@ -109,7 +115,9 @@ def estimate_frame(record: EstimateRecord) -> pd.DataFrame:
     Columns: `variant`, `batch_size`, `batches_per_epoch` (on each device), `seconds_per_step` and `seconds_per_epoch`,
     each with `_low` and `_high`, `hours` (of the whole run) likewise, one column of hours for each term that they are
     the sum of (`hours_steps`, `hours_waiting`, `hours_epoch_starts`, `hours_evaluation`, `hours_checkpoints`,
-    `hours_start_up`), `hours_saved` and `speedup` (beside the baseline) with their ends, `cost` and `watt_hours`.
+    `hours_start_up`), `hours_saved` and `speedup` (beside the baseline) with their ends, `cost` and `watt_hours`; then
+    `devices` (of the run), `efficiency` (of each, beside one device alone) with its ends, and `scaling` (where a step
+    on so many comes from: `measured`, `interpolated`, `extrapolated` or `assumed`).
 
     Raises:
         UsageError: an epoch would have no batch.
@@ -119,7 +127,10 @@ def estimate_frame(record: EstimateRecord) -> pd.DataFrame:
     columns += [f"hours_{_word(term)}" for term in TERMS]
     columns += [name + end for name in ("hours_saved", "speedup") for end in ENDS]
     columns += ["cost", "watt_hours"]
-    return _frame([_run_row(run) for run in projection_view(record).runs], columns, columns[3:])
+    efficiency = ["efficiency" + end for end in ENDS]
+    numbers = [*columns[3:], *efficiency]
+    columns += ["devices", *efficiency, "scaling"]
+    return _frame([_run_row(run) for run in projection_view(record).runs], columns, numbers)
 
 
 def _word(term: Term) -> str:
@@ -137,6 +148,9 @@ def _run_row(run: ProjectedRun) -> tuple[Any, ...]:
         *(*_ends(run.saved, HOUR), *_ends(run.speedup)),
         None if run.cost is None else run.cost.value,
         None if run.energy is None else run.energy.watt_hours.value,
+        run.scaling.devices,
+        *_ends(run.scaling.efficiency),
+        run.scaling.source,
     )
 
 
@@ -151,9 +165,9 @@ def samples_frame(record: BreakdownRecord | ComparisonRecord | EstimateRecord) -
     Columns: `stage` (its path), `phase`, `step` (from 0), `seconds` (own time, on the device's clock where there is
     one, children excluded), `host_seconds`. Those of a comparison begin with `variant` (the contestant's name),
     `launch` (its place in the record), `round` and `side` (baseline or variant); a step of one side is the partner of
-    the step of the same number of the other. Those of an estimate are `variant`, `during_warmup` (of the matching,
-    where it makes a difference), `block`, `step`, `seconds` and `waiting` (for the batch, not in `seconds`). Without
-    training steps the frame is empty.
+    the step of the same number of the other. Those of an estimate are `variant`, `devices` (that were measured
+    together), `during_warmup` (of the matching, where it makes a difference), `block`, `step`, `seconds` and `waiting`
+    (for the batch, not in `seconds`). Without training steps the frame is empty.
     """
     columns = ("stage", "phase", "step", "seconds", "host_seconds")
     if isinstance(record, BreakdownRecord):
@@ -184,8 +198,10 @@ def _pilot_samples(record: EstimateRecord) -> pd.DataFrame:
             for number, block in enumerate(series.blocks):
                 waits = series.waiting[number] if series.waiting else (None,) * len(block)
                 for step, (seconds, waiting) in enumerate(zip(block, waits, strict=True)):
-                    rows.append((pilot.name, series.during_warmup, number, step, seconds, waiting))
-    return _frame(rows, ("variant", "during_warmup", "block", "step", "seconds", "waiting"), ("seconds", "waiting"))
+                    taken = (pilot.name, pilot.workload.world_size, series.during_warmup, number, step)
+                    rows.append((*taken, seconds, waiting))
+    columns = ("variant", "devices", "during_warmup", "block", "step", "seconds", "waiting")
+    return _frame(rows, columns, ("seconds", "waiting"))
 
 
 def _value(estimate: Estimate | None) -> float | None:

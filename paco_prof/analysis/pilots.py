@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from paco_prof import stages
@@ -48,9 +49,10 @@ _NO_PILOTS = {
 def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     """The pilots that a record holds, the one that others are held against first.
 
-    A breakdown is one block of steps, and its inference stands for evaluation. Of a comparison a launch is a block; for
-    the baseline, whose process the launches of a round share, a round is. Of a training run an epoch is a block with
-    one sample, its mean step; a last batch that was not full counts as its share of one.
+    A breakdown is one block of steps, and its inference stands for evaluation; of several ranks a step lasts as long as
+    on the slowest, for which all others wait. Of a comparison a launch is a block, of those on the record's own
+    machine; for the baseline, whose process the launches of a round share, a round is. Of a training run an epoch is a
+    block with one sample, its mean step; a last batch that was not full counts as its share of one.
 
     Raises:
         UsageError: it holds no training step, or is a comparison of accuracy, of a gate, an examination, or of growth.
@@ -70,6 +72,17 @@ def pilots_of(record: Projectable) -> tuple[Pilot, ...]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps that followed each other: wall seconds, and of those what each waited for its batch; no waits where none
+    was loaded.
+    """
+
+    seconds: tuple[float, ...]
+    waiting: tuple[float, ...]
+    loading: tuple[float, ...]
+
+
 def _of_breakdown(record: BreakdownRecord) -> tuple[Pilot, ...]:
     if record.training is None:
         return ()
@@ -81,7 +94,7 @@ def _of_breakdown(record: BreakdownRecord) -> tuple[Pilot, ...]:
         variant=record.variant,
         source=record.source,
         origin="breakdown",
-        steps=(_series([record.training], None if is_quoted else _during_warmup(record.workload)),),
+        steps=(_series([_of_ranks(_trainings(record))], None if is_quoted else _during_warmup(record.workload)),),
         evaluation=(
             None
             if inference is None
@@ -112,7 +125,7 @@ def _of_comparison(record: ComparisonRecord) -> tuple[Pilot, ...]:
 
 def _of_contestant(record: ComparisonRecord, place: int, blocks: Sequence[Sequence[Training]], halvings: int) -> Pilot:
     contestant = record.contestants[place].halved(halvings)
-    series = [_series(block, _during_warmup(contestant.workload)) for block in blocks]
+    series = [_series([_steps(one) for one in block], _during_warmup(contestant.workload)) for block in blocks]
     joined = series[0]
     for other in series[1:]:
         joined = joined_series(joined, other)
@@ -131,16 +144,18 @@ def _of_training_run(record: TrainingRunRecord) -> tuple[Pilot, ...]:
     if not record.epochs:
         return ()
     batch_size, warmup = record.workload.batch_size, record.workload.known("warmup_epochs")
+    # An epoch's images are those of all ranks, each of which has a batch of its own in a step.
+    together = batch_size * record.workload.world_size
     parts = [[e for e in record.epochs if (e.epoch < warmup) is during] for during in (True, False)]
     evaluated = [e.evaluation_seconds for e in record.epochs if e.evaluation_seconds]
-    num_batches = record.data.num_eval / batch_size
+    num_batches = record.data.num_eval / together
     pilot = Pilot(
         name=record.variant.name,
         workload=record.workload,
         variant=record.variant,
         origin="training",
         steps=tuple(
-            _series_of_epochs(epochs, batch_size, during)
+            _series_of_epochs(epochs, together, during)
             for epochs, during in zip(parts, (True, False), strict=True)
             if epochs
         ),
@@ -150,42 +165,68 @@ def _of_training_run(record: TrainingRunRecord) -> tuple[Pilot, ...]:
             else None
         ),
         startup=record.startup_seconds / record.processes,
-        epoch_start=tuple(max(0.0, e.start_seconds - _wait(e, batch_size)) for e in record.epochs),
+        epoch_start=tuple(max(0.0, e.start_seconds - _wait(e, together)) for e in record.epochs),
         checkpoint=tuple(e.checkpoint_seconds for e in record.epochs),
     )
     return (pilot,)
 
 
-def _series_of_epochs(epochs: Sequence[EpochResult], batch_size: int, during_warmup: bool) -> StepSeries:
-    steps = [e.step_seconds / (e.num_images / batch_size) for e in epochs]
+def _series_of_epochs(epochs: Sequence[EpochResult], images: int, during_warmup: bool) -> StepSeries:
+    """A block an epoch.
+
+    Args:
+        images: of a full step, on all ranks together.
+    """
+    steps = [e.step_seconds / (e.num_images / images) for e in epochs]
     if not all(steps):
         raise UsageError("The record holds an epoch whose steps took no time.", "Nothing can be projected from it.")
     return StepSeries(
         during_warmup=during_warmup,
         blocks=tuple((step,) for step in steps),
-        waiting=tuple((_wait(e, batch_size),) for e in epochs),
+        waiting=tuple((_wait(e, images),) for e in epochs),
     )
 
 
-def _wait(epoch: EpochResult, batch_size: int) -> float:
-    """Seconds that a batch was waited for, the first of the epoch left out; that one is its start."""
-    others = epoch.num_images / batch_size - 1
+def _wait(epoch: EpochResult, images: int) -> float:
+    """Seconds that the batch of a step was waited for, the first of the epoch left out; that one is its start."""
+    others = epoch.num_images / images - 1
     return epoch.waiting_seconds / others if others > 0 else 0.0
 
 
-def _series(trainings: Sequence[Training], during_warmup: bool | None) -> StepSeries:
+def _trainings(record: BreakdownRecord) -> tuple[Training, ...]:
+    """The steps of every rank; of the only process where there was one."""
+    of_ranks = () if record.ranks is None else record.ranks.results
+    alone = () if record.training is None else (record.training,)
+    return tuple(result.training for result in of_ranks) or alone
+
+
+def _steps(training: Training) -> _Steps:
+    return _Steps(training.steps, _waits(training), training.loading)
+
+
+def _of_ranks(trainings: Sequence[Training]) -> _Steps:
+    """Steps that ranks took together: each is as long as on the slowest rank, and so is the wait for its batch, since
+    all wait for all in the all-reduce. Only steps that all ranks took count, where one of them died.
+    """
+    ranks = [_steps(training) for training in trainings]
+    seconds = tuple(max(step) for step in zip(*(rank.seconds for rank in ranks), strict=False))
+    waits = [rank.waiting for rank in ranks if rank.waiting]
+    waiting = tuple(max(step) for step in zip(*waits, strict=False))[: len(seconds)]
+    return _Steps(seconds, waiting, tuple(chain.from_iterable(rank.loading for rank in ranks)))
+
+
+def _series(parts: Sequence[_Steps], during_warmup: bool | None) -> StepSeries:
     """One block of all steps, without what each of them waited for its batch."""
-    steps = list(chain.from_iterable(training.steps for training in trainings))
-    # A wait is the host's; trainings none of which has such a stage loaded nothing.
-    waits = [_waits(training) for training in trainings]
-    if not any(waits):
-        return StepSeries(during_warmup=during_warmup, blocks=(tuple(steps),))
-    waiting = list(chain.from_iterable(w or (0.0,) * len(t.steps) for w, t in zip(waits, trainings, strict=True)))
+    steps = tuple(chain.from_iterable(part.seconds for part in parts))
+    # A wait is the host's; where no part has any, nothing was loaded.
+    if not any(part.waiting for part in parts):
+        return StepSeries(during_warmup=during_warmup, blocks=(steps,))
+    waiting = tuple(chain.from_iterable(part.waiting or (0.0,) * len(part.seconds) for part in parts))
     left = tuple(step - waited for step, waited in zip(steps, waiting, strict=True))
     if min(left) <= 0:
         raise UsageError("The record holds a step that was over before its batch was there.", "It cannot be right.")
-    loading = tuple(chain.from_iterable(training.loading for training in trainings))
-    return StepSeries(during_warmup=during_warmup, blocks=(left,), waiting=(tuple(waiting),), loading=loading)
+    loading = tuple(chain.from_iterable(part.loading for part in parts))
+    return StepSeries(during_warmup=during_warmup, blocks=(left,), waiting=(waiting,), loading=loading)
 
 
 def _waits(training: Training) -> tuple[float, ...]:

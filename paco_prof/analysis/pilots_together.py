@@ -15,13 +15,19 @@ __all__ = ["pilots_together"]
 SET_BY_VARIANTS = ("tf32_matmul", "tf32_cudnn", "cudnn_benchmark")
 # In what two workloads may differ and be the same variant: the epoch, and what is only known or drawn.
 NO_DIFFERENCE = ("epoch", "matching_cost", "feature_map", "num_parameters", "seed")
+# What torchrun sets for each of several ranks, where nobody else does.
+SET_BY_TORCHRUN = {"threads", "OMP_NUM_THREADS"}
+
+# Pilots of one variant, each on another number of devices, by the name that its records call it.
+_Variant = list[Pilot]
 
 
 def pilots_together(records: Mapping[str, Projectable]) -> tuple[Pilot, ...]:
-    """The pilots of several records, in their order, each with a name of its own.
+    """The pilots of several records, in their order, each variant with a name of its own.
 
     Two that differ only in the epoch they were measured at become one: that is how the warm-up of matching and the
-    epochs after it come together.
+    epochs after it come together. Those that differ only in the number of devices have one name, and follow each other
+    from the smallest number on.
 
     Args:
         records: by the names that errors call them.
@@ -29,7 +35,7 @@ def pilots_together(records: Mapping[str, Projectable]) -> tuple[Pilot, ...]:
     Raises:
         UsageError: as for `pilots_of`, or times of different machines.
     """
-    found: list[Pilot] = []
+    found: list[_Variant] = []
     for name, record in records.items():
         _check_same_machine(records, name)
         try:
@@ -37,18 +43,59 @@ def pilots_together(records: Mapping[str, Projectable]) -> tuple[Pilot, ...]:
         except UsageError as error:
             raise UsageError(f"{name}: {error.message}", error.hint) from error
         for pilot in pilots:
-            place = next((place for place, other in enumerate(found) if _is_same(pilot, other)), None)
-            if place is None:
-                found.append(_with_own_name(pilot, found))
-            else:
-                found[place] = _joined(found[place], pilot)
-    return tuple(found)
+            _add(found, pilot)
+    named: list[Pilot] = []
+    for variant in found:
+        name = _own_name(variant[0], named)
+        sizes = sorted((*variant, *_alone_elsewhere(variant, found)), key=lambda pilot: pilot.workload.world_size)
+        named += [pilot.model_copy(update={"name": name}) for pilot in sizes]
+    return tuple(named)
 
 
-def _is_same(one: Pilot, other: Pilot) -> bool:
-    return (one.name, one.origin, one.source) == (other.name, other.origin, other.source) and not _differences(
-        one.workload, other.workload
-    )
+def _add(variants: list[_Variant], pilot: Pilot) -> None:
+    """Put a pilot to those of its variant: into the one of its own size and origin, or beside those of other sizes,
+    with those of its own origin before others.
+    """
+    of_variant = [variant for variant in variants if all(_is_variant(pilot, other) for other in variant)]
+    for variant in of_variant:
+        for place, other in enumerate(variant):
+            if (_size(other), other.origin) == (_size(pilot), pilot.origin):
+                variant[place] = _joined(other, pilot)
+                return
+    beside = [variant for variant in of_variant if _size(pilot) not in map(_size, variant)]
+    if beside:
+        max(beside, key=lambda variant: any(other.origin == pilot.origin for other in variant)).append(pilot)
+    else:
+        variants.append([pilot])
+
+
+def _alone_elsewhere(variant: _Variant, variants: Sequence[_Variant]) -> list[Pilot]:
+    """The pilot on one device of a variant that is another one only on several: gathering from one's own rank alone
+    changes nothing.
+    """
+    if 1 in map(_size, variant):
+        return []
+    others = (pilot for other in variants for pilot in other if _size(pilot) == 1 and _is_variant(pilot, variant[0]))
+    return list(others)[:1]
+
+
+def _size(pilot: Pilot) -> int:
+    return pilot.workload.world_size
+
+
+def _is_variant(one: Pilot, other: Pilot) -> bool:
+    """Whether two pilots are of one variant, on whatever number of devices."""
+    if (one.name, one.source) != (other.name, other.source):
+        return False
+    differences = set(_differences(one.workload, other.workload))
+    if _size(one) != _size(other):
+        differences -= {"world_size"}
+        # The number of a device among several of one machine.
+        if one.workload.device.partition(":")[0] == other.workload.device.partition(":")[0]:
+            differences -= {"device"}
+    if 1 in (_size(one), _size(other)):
+        differences -= {"gather_negatives"}
+    return not differences
 
 
 def _differences(one: Workload, other: Workload) -> dict[str, object]:
@@ -58,17 +105,18 @@ def _differences(one: Workload, other: Workload) -> dict[str, object]:
     return {name: value for name, value in flat[0].items() if name != "forms" and value != flat[1][name]}
 
 
-def _with_own_name(pilot: Pilot, others: Sequence[Pilot]) -> Pilot:
-    """The pilot under a name that no other has: it says in what it differs from the one that has the name already."""
-    taken = {other.name: other for other in others}
-    if pilot.name not in taken:
-        return pilot
-    settings = _differences(pilot.workload, taken[pilot.name].workload)
+def _own_name(pilot: Pilot, others: Sequence[Pilot]) -> str:
+    """A name that no other has: it says in what the pilot differs from the one that has its name already."""
+    taken, rivals = {other.name for other in others}, [other for other in others if other.name == pilot.name]
+    if not rivals:
+        return pilot.name
+    rival = next((other for other in rivals if _size(other) == _size(pilot)), rivals[0])
+    settings = _differences(pilot.workload, rival.workload)
     words = ", ".join(f"{name}={value}" for name, value in settings.items()) or pilot.origin
     name, number = f"{pilot.name} ({words})", 2
     while name in taken:
         name, number = f"{pilot.name} ({words}, {number})", number + 1
-    return pilot.model_copy(update={"name": name})
+    return name
 
 
 def _joined(one: Pilot, other: Pilot) -> Pilot:
@@ -110,6 +158,8 @@ def _check_same_machine(records: Mapping[str, Projectable], name: str) -> None:
         raise UsageError(f"{first} and {name} cannot be put together: {unnamed} names no machine.", hint)
     differences = _machine_differences(one, other)
     if differences:
+        if set(differences) <= SET_BY_TORCHRUN:
+            hint = "torchrun sets OMP_NUM_THREADS to 1 where nobody does; measure both with the same number of threads."
         raise UsageError(f"{first} and {name} are not of one machine: they differ in {', '.join(differences)}.", hint)
 
 

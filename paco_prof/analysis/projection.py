@@ -7,13 +7,15 @@ a machine that is slow for the one is slow for the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Literal
+from typing import Literal, TypeVar
 
+from paco_prof.analysis.efficiency import Scaling, by_nearness, scaling_of
+from paco_prof.analysis.epoch_steps import stretches
 from paco_prof.analysis.epochs import Batches, epoch_images, evaluation_batches, num_evaluations, training_batches
-from paco_prof.records import EstimatePlan, EstimateRecord, Pilot, StepSeries
+from paco_prof.records import EstimatePlan, EstimateRecord, Pilot
 from paco_prof.stats.pace import Pace, Span, added, pace, quotient, wait
 
 __all__ = [
@@ -22,15 +24,17 @@ __all__ = [
     "ProjectedRun",
     "ProjectionView",
     "Term",
-    "matching_epochs",
     "projection_view",
-    "series_of",
 ]
 
 # What a run spends its time on, in the order in which a report has them.
 Term = Literal["steps", "waiting", "epoch starts", "evaluation", "checkpoints", "start-up"]
 TERMS: tuple[Term, ...] = ("steps", "waiting", "epoch starts", "evaluation", "checkpoints", "start-up")
 HOUR = 3600.0
+
+_T = TypeVar("_T")
+# A term, and the pilot that measured it.
+_Measured = tuple[Span, Pilot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +56,40 @@ class ProjectedRun:
     """A pilot at length. Times in seconds.
 
     Attributes:
+        pilots: of the variant, the one whose number of devices is nearest to the run's first.
+        scaling: what a step takes on the devices of the run, and how that is known.
         batches: of an epoch, on each device.
         evaluations: of the run, and the batches of each on each device.
         step: a full batch's, without waiting for it: the mean over the run's epochs.
         terms: what adds up to the total; None is not measured, and not in it.
+        sources: the pilot that each term but the steps is from: the nearest of those that measured it.
         total: of the run, from the start of its process to its end.
         saved: what it takes less than the baseline; None for the baseline itself.
         speedup: the baseline's total over its own.
         cost: of all devices, in the currency of the price; None without a price.
         energy: None where no power is known.
+        watts: of one device, as the pilot read it; None where it did not.
     """
 
-    pilot: Pilot
+    pilots: tuple[Pilot, ...]
+    scaling: Scaling
     batches: Batches
     evaluations: tuple[int, Batches]
     step: Span
     terms: Mapping[Term, Span | None]
+    sources: Mapping[Term, Pilot]
     total: Span
     epochs: int
     saved: Span | None = None
     speedup: Span | None = None
     cost: Span | None = None
     energy: Energy | None = None
+    watts: float | None = None
+
+    @property
+    def pilot(self) -> Pilot:
+        """The one that stands for the run, as far as it was measured."""
+        return self.pilots[0]
 
     @property
     def name(self) -> str:
@@ -121,54 +137,57 @@ def projection_view(record: EstimateRecord) -> ProjectionView:
     """
     plan = record.plan
     images = epoch_images(plan, record.pilots[0].workload.batch_size)
-    baseline, *others = (_run(plan, images, pilot) for pilot in record.pilots)
+    baseline, *others = (_run(plan, images, pilots) for pilots in _of_variants(record))
     return ProjectionView(plan, images, (_priced(plan, baseline), *(_beside(plan, baseline, run) for run in others)))
 
 
-def matching_epochs(plan: EstimatePlan, pilot: Pilot) -> dict[bool, int]:
-    """How many epochs match parts as in the warm-up (True), and how many as after it (False)."""
-    during = min(plan.epochs, pilot.workload.known("warmup_epochs"))
-    return {True: during, False: plan.epochs - during}
+def _of_variants(record: EstimateRecord) -> list[list[Pilot]]:
+    """The pilots of each variant; those of one are of different numbers of devices."""
+    found: dict[str, list[Pilot]] = {}
+    for pilot in record.pilots:
+        found.setdefault(pilot.name, []).append(pilot)
+    return list(found.values())
 
 
-def series_of(pilot: Pilot, during_warmup: bool) -> StepSeries:
-    """The steps that stand for epochs of one kind: those of that kind, or of which nobody told the kind, or else the
-    other ones, for want of better.
-    """
-    found = {series.during_warmup: series for series in pilot.steps}
-    return found.get(during_warmup) or found.get(None) or pilot.steps[0]
+def _run(plan: EstimatePlan, images: int, pilots: Sequence[Pilot]) -> ProjectedRun:
+    pilots = by_nearness(pilots, plan.gpus)
+    pilot, scaling = pilots[0], scaling_of(plan, pilots)
+    batches, steps = training_batches(plan, images, pilot.workload.batch_size, pilot.name), scaling.step
 
+    def waiting(of: Pilot) -> Span | None:
+        waits = stretches(plan, of)
+        if not all(series.waiting for series, _ in waits):
+            return None
+        return added(_or_like(wait(series.waiting), steps) * epochs for series, epochs in waits) * batches.cost
 
-def _run(plan: EstimatePlan, images: int, pilot: Pilot) -> ProjectedRun:
-    batches = training_batches(plan, images, pilot.workload.batch_size, pilot.name)
-    parts = [(series_of(pilot, during), epochs) for during, epochs in matching_epochs(plan, pilot).items() if epochs]
-    # A mean over one series is not the sum of two that are uncertain in the same way.
-    series = {id(found): (found, sum(n for other, n in parts if other is found)) for found, _ in parts}
-    steps = added(pace(found.blocks).span * epochs for found, epochs in series.values()) * (1 / plan.epochs)
-    waits = [(found, epochs) for found, epochs in series.values() if found.waiting]
-    waiting = None
-    if len(waits) == len(series):
-        waiting = added(_or_like(wait(found.waiting), steps) * epochs for found, epochs in waits) * batches.cost
-    startup = None if pilot.startup is None else Span(pilot.startup).like(steps)
-    terms: dict[Term, Span | None] = {
-        "steps": steps * (plan.epochs * batches.cost),
-        "waiting": waiting,
-        "epoch starts": _repeated(pilot.epoch_start, steps, plan.epochs),
-        "evaluation": _evaluation(plan, pilot, steps),
-        "checkpoints": _repeated(pilot.checkpoint, steps, plan.epochs),
-        "start-up": startup,
+    others: dict[Term, _Measured | None] = {
+        "waiting": _first(pilots, waiting),
+        "epoch starts": _first(pilots, lambda of: _repeated(of.epoch_start, steps, plan.epochs)),
+        "evaluation": _first(pilots, lambda of: _evaluation(plan, of, steps)),
+        "checkpoints": _first(pilots, lambda of: _repeated(of.checkpoint, steps, plan.epochs)),
+        "start-up": _first(pilots, lambda of: None if of.startup is None else Span(of.startup).like(steps)),
     }
-    evaluation = pilot.evaluation
-    of_evaluation = evaluation_batches(plan, pilot.workload.batch_size if evaluation is None else evaluation.batch_size)
+    terms: dict[Term, Span | None] = {"steps": steps * (plan.epochs * batches.cost)}
+    terms |= {term: None if found is None else found[0] for term, found in others.items()}
+    evaluated, power = _first(pilots, lambda of: of.evaluation), _first(pilots, lambda of: of.watts or None)
+    batch_size = pilot.workload.batch_size if evaluated is None else evaluated[0].batch_size
     return ProjectedRun(
-        pilot=pilot,
+        pilots=tuple(pilots),
+        scaling=scaling,
         batches=batches,
-        evaluations=(num_evaluations(plan), of_evaluation),
+        evaluations=(num_evaluations(plan), evaluation_batches(plan, batch_size)),
         step=steps,
         terms=terms,
+        sources={term: found[1] for term, found in others.items() if found is not None},
         total=added(span for span in terms.values() if span is not None),
         epochs=plan.epochs,
+        watts=None if power is None else fmean(power[0]),
     )
+
+
+def _first(pilots: Sequence[Pilot], measured: Callable[[Pilot], _T | None]) -> tuple[_T, Pilot] | None:
+    """What the first pilot of those that measured something says of it, and that pilot."""
+    return next(((found, pilot) for pilot in pilots if (found := measured(pilot)) is not None), None)
 
 
 def _evaluation(plan: EstimatePlan, pilot: Pilot, steps: Span) -> Span | None:
@@ -203,9 +222,8 @@ def _priced(plan: EstimatePlan, run: ProjectedRun) -> ProjectedRun:
     energy = None
     if plan.watts is not None:
         energy = Energy(hours * plan.watts, plan.watts, "given")
-    elif run.pilot.watts:
-        watts = fmean(run.pilot.watts)
-        energy = Energy(hours * watts, watts, "measured")
+    elif run.watts is not None:
+        energy = Energy(hours * run.watts, run.watts, "measured")
     return replace(run, cost=cost, energy=energy)
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from paco_prof.analysis.claims import CheckedClaim, check_projections
+from paco_prof.analysis.efficiency_findings import ScalingFinding, find_in_scaling
+from paco_prof.analysis.epoch_steps import matching_epochs, series_of
 from paco_prof.analysis.findings import LeftOut
-from paco_prof.analysis.projection import ProjectedRun, ProjectionView, Term, matching_epochs, series_of
+from paco_prof.analysis.projection import ProjectedRun, ProjectionView, Term
 from paco_prof.records import EstimateRecord
 from paco_prof.stats.pace import Span
 
@@ -19,7 +21,7 @@ __all__ = [
     "NoInterval",
     "NotInTotal",
     "OtherBatchSize",
-    "PerfectScaling",
+    "OtherMachines",
     "ProjectedClaim",
     "ProjectionFinding",
     "UncertainSaving",
@@ -100,10 +102,10 @@ class OtherBatchSize:
 
 
 @dataclass(frozen=True, slots=True)
-class PerfectScaling:
-    """Several devices were measured nowhere."""
+class OtherMachines:
+    """Launches of a comparison that were taken on other machines than its first one, and are left out."""
 
-    gpus: int
+    num_launches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,9 @@ ProjectionFinding = (
     | NoInterval
     | NotInTotal
     | OtherBatchSize
-    | PerfectScaling
+    | OtherMachines
     | ProjectedClaim
+    | ScalingFinding
     | UncertainSaving
 )
 
@@ -132,14 +135,16 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 def find_in_projection(record: EstimateRecord, view: ProjectionView) -> tuple[ProjectionFinding, ...]:
     """All findings: what the figures rest on, what they leave out, and how far they carry."""
-    return (*_about_the_record(record), *_about_the_terms(view), *_about_the_figures(view))
+    return (*_about_the_record(record, view), *_about_the_terms(view), *_about_the_figures(view))
 
 
-def _about_the_record(record: EstimateRecord) -> Iterator[ProjectionFinding]:
+def _about_the_record(record: EstimateRecord, view: ProjectionView) -> Iterator[ProjectionFinding]:
     for note in record.notes:
         if note.code in ("interrupted", "failed"):
-            yield EstimateEndedEarly(note.code, note.detail, tuple(pilot.name for pilot in record.pilots))
-    for pilot in record.pilots:
+            yield EstimateEndedEarly(note.code, note.detail, record.names)
+        if note.code == "other_machines":
+            yield OtherMachines(note.number or 0)
+    for pilot in (run.pilot for run in view.runs):
         if pilot.variant.left_out:
             yield LeftOut(pilot.name, tuple(pilot.variant.left_out.items()))
         for checked in check_projections(pilot.steps[0].blocks[0][0], pilot.claims):
@@ -169,7 +174,7 @@ def _other_matching(view: ProjectionView, run: ProjectedRun) -> tuple[tuple[bool
 
 
 def _is_unloaded(run: ProjectedRun) -> bool:
-    return run.pilot.origin == "breakdown" and run.pilot.evaluation is not None
+    return run.terms["evaluation"] is not None and run.sources["evaluation"].origin == "breakdown"
 
 
 def _about_the_figures(view: ProjectionView) -> Iterator[ProjectionFinding]:
@@ -178,8 +183,7 @@ def _about_the_figures(view: ProjectionView) -> Iterator[ProjectionFinding]:
         mine, theirs = run.pilot.workload.batch_size, baseline.pilot.workload.batch_size
         if mine != theirs:
             yield OtherBatchSize(run.name, mine, run.batches.number, theirs, baseline.batches.number)
-    if view.plan.gpus > 1:
-        yield PerfectScaling(view.plan.gpus)
+    yield from find_in_scaling(view)
     without = tuple(run.name for run in view.runs if run.total.low is None)
     if without:
         yield NoInterval(without)

@@ -74,7 +74,8 @@ def estimate(
         drop_last: leave out a last batch that is not full.
         eval_size: images of an evaluation, 0 for none; else as `data` has them.
         eval_every: epochs between two evaluations; else 1.
-        gpus: devices that share an epoch's images; else 1.
+        gpus: devices that share an epoch's images; else as many as the first record was measured on. Records of one
+            variant on one and on several devices tell how it scales; without them several are taken to scale perfectly.
         price_per_hour: of one device, in your currency.
         watts: power of one device.
         model_args, step, replace, stages, device, seed, threads, progress: as for `paco_prof.breakdown`.

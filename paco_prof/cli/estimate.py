@@ -81,7 +81,9 @@ def estimate(
     eval_every: Annotated[
         int | None, _count("Epochs between two evaluations; the last is always evaluated. [default: 1]")
     ] = None,
-    gpus: Annotated[int | None, _count("Devices that share an epoch's images. [default: 1]")] = None,
+    gpus: Annotated[
+        int | None, _count("Devices that share an epoch's images. [default: as many as the first record has, else 1]")
+    ] = None,
     price_per_hour: Annotated[
         float | None, typer.Option(min=0, help="Of one device, in your currency.", show_default=False)
     ] = None,
@@ -117,7 +119,8 @@ def estimate(
     """Tell how long a whole training run takes, before and after: per batch, per epoch, in total, with intervals.
 
     From a saved record (--from what breakdown, compare, train or estimate wrote), at once; or from a short pilot run of
-    each variant on real data, made now. Training, data loading, evaluation, checkpoints and start-up are separate
+    each variant on real data, made now. Records of one variant on one and on several devices tell how it scales, which
+    --gpus then uses. Training, data loading, evaluation, checkpoints and start-up are separate
     terms; cost and energy are told where a price and a power are known. What was not measured is left out, and said.
 
     Exit codes: 0 done, 2 bad input, 4 the measured code failed, 130 interrupted; whatever was measured until then is

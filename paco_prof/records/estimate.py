@@ -55,10 +55,11 @@ class EvaluationSeries(Frozen):
 
 
 class Pilot(Frozen):
-    """A short run that stands for a long one: what was measured of one variant.
+    """A short run that stands for a long one: what was measured of one variant on so many devices.
 
     Attributes:
         name: the variant's, as tables call it.
+        workload: its `world_size` is the number of devices, each of which had a batch of `batch_size`.
         source: where the figures come from, measured or quoted.
         origin: what they were taken from: a pilot run of `estimate`, or a saved record of that kind.
         steps: one series, or one for the warm-up of the matching and one for the epochs after it.
@@ -118,7 +119,11 @@ class EstimatePlan(Frozen):
 
 
 class EstimateRecord(Frozen):
-    """A projection and all that it rests on: the result of `paco-prof estimate`; the first pilot is the baseline."""
+    """A projection and all that it rests on: the result of `paco-prof estimate`.
+
+    Attributes:
+        pilots: the first one is of the baseline. Those of one name are one variant on other numbers of devices.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["estimate"] = "estimate"
@@ -131,3 +136,15 @@ class EstimateRecord(Frozen):
     environment: Environment | None = None
     measuring_seconds: float | None = None
     notes: tuple[Note, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_pilot_a_size(self) -> EstimateRecord:
+        sizes = [(pilot.name, pilot.workload.world_size) for pilot in self.pilots]
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("two pilots of a variant are of different numbers of devices")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variants' names, the baseline's first."""
+        return tuple(dict.fromkeys(pilot.name for pilot in self.pilots))

@@ -10,9 +10,11 @@ from paco_prof.analysis.projection import TERMS, ProjectedRun, ProjectionView, p
 from paco_prof.analysis.projection_findings import find_in_projection
 from paco_prof.records import DataUsed, EstimatePlan, EstimateRecord, Pilot, StepSeries
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
-from paco_prof.render.estimate_text import TERM_TITLES, estimate_sentence, ratio_cell, span_cell
+from paco_prof.render.estimate_cells import TERM_TITLES, ratio_cell, span_cell, step_cell
+from paco_prof.render.estimate_scaling import ORIGINS, num_devices, scaling_blocks
+from paco_prof.render.estimate_text import estimate_sentence
 from paco_prof.render.preamble import command_line, machine, model, variant_used, workload_subject
-from paco_prof.stats.pace import LEAST_SPREAD, Span
+from paco_prof.stats.pace import LEAST_SPREAD
 from paco_prof.stats.summary import CONFIDENCE
 
 __all__ = ["estimate_document", "estimate_subject", "run_subject"]
@@ -37,6 +39,7 @@ def estimate_document(record: EstimateRecord) -> Document:
         blocks += [Heading("Projection"), _below_each_other(view)]
     blocks += [Paragraph(_notes(view))]
     blocks += [Heading("Where the time goes"), _terms_table(view), Paragraph(_term_notes(view))]
+    blocks += scaling_blocks(view)
     found = find_in_projection(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(estimate_sentence(finding) for finding in found))]
@@ -47,14 +50,15 @@ def estimate_document(record: EstimateRecord) -> Document:
 
 def estimate_subject(record: EstimateRecord) -> str:
     """What is projected, in a few words."""
-    names = [pilot.name for pilot in record.pilots[1:]]
+    names = record.names[1:]
     others = "" if not names else f", {names[0]}" if len(names) == 1 else f", {len(names)} variants"
     return f"{run_subject(record)}{others}"
 
 
 def run_subject(record: EstimateRecord) -> str:
     """The run alone, in a few words."""
-    return f"{_epochs(record.plan)}; {workload_subject(record.pilots[0].workload)}"
+    workload = record.pilots[0].workload.model_copy(update={"world_size": record.plan.gpus})
+    return f"{_epochs(record.plan)}; {workload_subject(workload)}"
 
 
 def _epochs(plan: EstimatePlan) -> str:
@@ -69,7 +73,7 @@ def _preamble(record: EstimateRecord, view: ProjectionView) -> list[str]:
         lines.append(machine(record.environment))
     lines.append(model(record.pilots[0].workload))
     if len(view.variants) <= MOST_TABLES:
-        used = [pilot.variant for pilot in record.pilots]
+        used = [run.pilot.variant for run in view.runs]
         lines += [variant_used(variant) for variant in used if variant.name != "baseline" or variant.settings]
     if record.data is not None:
         lines.append(_data(record.data))
@@ -110,7 +114,7 @@ _Cell = Callable[[ProjectedRun], str]
 def _figures(plan: EstimatePlan, runs: tuple[ProjectedRun, ...]) -> list[tuple[str, _Cell]]:
     each = "" if plan.gpus == 1 else ", each GPU"
     found: list[tuple[str, _Cell]] = [
-        ("Time per batch", lambda run: _milliseconds(run.step)),
+        ("Time per batch", lambda run: step_cell(run.step)),
         (f"Batches per epoch{each}", lambda run: units.count(run.batches.number)),
         ("Time per epoch", lambda run: span_cell(run.epoch)),
         (f"Total, {_epochs(plan)}", lambda run: span_cell(run.total)),
@@ -140,13 +144,6 @@ def _cost(run: ProjectedRun) -> str:
     value, low, high = run.cost.value, run.cost.low, run.cost.high
     ends = "" if low is None or high is None or low == high else f" ({units.money(low)} to {units.money(high)})"
     return f"{units.money(value)}{ends}"
-
-
-def _milliseconds(span: Span) -> str:
-    value = f"{units.milliseconds(span.value)} ms"
-    if span.low is None or span.high is None:
-        return value
-    return f"{value} ({units.milliseconds(span.low)} to {units.milliseconds(span.high)})"
 
 
 def _side_by_side(view: ProjectionView, run: ProjectedRun) -> Table:
@@ -237,8 +234,9 @@ def _origin(pilot: Pilot) -> str:
     if pilot.source.kind == "quoted":
         return f"{pilot.name}: quoted, from the source above."
     described = " and ".join(_series(pilot, series) for series in pilot.steps)
-    where = {"pilot": "pilot run", "training": "training run"}.get(pilot.origin, pilot.origin)
-    return f"{pilot.name}: a {where}, {described}; {pilot.workload.data} data."
+    number = pilot.workload.world_size
+    together = "" if number == 1 else f" on each of {num_devices(number)}"
+    return f"{pilot.name}: {ORIGINS[pilot.origin]}, {described}{together}; {pilot.workload.data} data."
 
 
 def _series(pilot: Pilot, series: StepSeries) -> str:

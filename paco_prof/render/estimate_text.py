@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from paco_prof import units
 from paco_prof.analysis import projection_findings as p
 from paco_prof.analysis.findings import LeftOut
-from paco_prof.analysis.projection import Term
+from paco_prof.render.estimate_cells import TERM_WORDS, enumerated
+from paco_prof.render.estimate_scaling import scaling_sentence
 from paco_prof.render.finding_text import claim_sentence, sentence
-from paco_prof.stats.pace import Span
 
-__all__ = ["TERM_TITLES", "enumerated", "estimate_sentence", "ratio_cell", "span_cell"]
-
-TERM_TITLES: dict[Term, str] = {
-    "steps": "Training steps",
-    "waiting": "Data loading (waiting for batches)",
-    "epoch starts": "Epoch starts",
-    "evaluation": "Evaluation",
-    "checkpoints": "Checkpoints",
-    "start-up": "Start-up",
-}
-# How a term is called in a sentence.
-_TERMS: dict[Term, str] = {
-    "steps": "training steps",
-    "waiting": "waiting for batches",
-    "epoch starts": "epoch starts",
-    "evaluation": "the evaluation that was asked for",
-    "checkpoints": "checkpoints",
-    "start-up": "start-up",
-}
-
-
-def span_cell(span: Span | None) -> str:
-    """`104.3 min (98.1 to 110.2)`, or without brackets where there is no interval."""
-    return units.MISSING if span is None else units.span_with_interval(span.value, span.low, span.high)
-
-
-def ratio_cell(ratio: Span | None) -> str:
-    """`2.22x (1.98 to 2.49)`."""
-    if ratio is None:
-        return units.MISSING
-    interval = units.ratio_interval(ratio.low, ratio.high)
-    return f"{units.precise_ratio(ratio.value)} ({interval})" if interval else units.precise_ratio(ratio.value)
-
-
-def enumerated(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+__all__ = ["estimate_sentence"]
 
 
 def estimate_sentence(finding: p.ProjectionFinding) -> str:
@@ -64,7 +26,7 @@ def estimate_sentence(finding: p.ProjectionFinding) -> str:
             advice = "" if from_pilots else " paco-prof estimate without --from measures them."
             return (
                 f"Not measured, and not in the total of {enumerated(names)}: "
-                f"{enumerated([_TERMS[term] for term in terms])}.{advice}"
+                f"{enumerated([TERM_WORDS[term] for term in terms])}.{advice}"
             )
         case p.MatchingNotMeasured():
             return _matching(finding)
@@ -83,16 +45,18 @@ def estimate_sentence(finding: p.ProjectionFinding) -> str:
                 f"{name} has a batch of {batch_size} and so {units.count(batches)} batches an epoch, the baseline one "
                 f"of {baseline_batch_size} and {units.count(baseline_batches)}; both see the same images."
             )
-        case p.PerfectScaling(gpus):
+        case p.OtherMachines(num_launches):
             return (
-                f"Perfect scaling is assumed: {gpus} GPUs share an epoch's images, and what they tell each other costs "
-                "nothing. Nothing of that was measured; a real run takes longer."
+                f"{units.count(num_launches)} launch{'es' if num_launches != 1 else ''} of the comparison, taken on "
+                "other machines than the one above, left out: times of unlike machines are never put together."
             )
         case p.UncertainSaving(name, ratio):
             return (
                 f"These pilots cannot tell whether {name} takes less time than the baseline "
                 f"({units.ratio_interval(ratio.low, ratio.high)}); paco-prof compare, whose steps are paired, may."
             )
+        case _:
+            return scaling_sentence(finding)
 
 
 def _matching(finding: p.MatchingNotMeasured) -> str:

@@ -17,7 +17,7 @@ from paco_prof.render.markdown import to_markdown
 from paco_prof.render.terminal import to_terminal
 from projections import RECORDS
 
-NAMES = ("everything", "many", "quoted")
+NAMES = ("everything", "many", "quoted", "two devices", "eight devices")
 
 
 class TextFile(SingleFileSnapshotExtension):

@@ -31,6 +31,14 @@ def test_several_devices_have_as_many_images_each() -> None:
     assert training_batches(plan(gpus=4, drop_last=True), 1438, 32, "baseline") == Batches(11, 11.0)
 
 
+def test_a_batch_that_is_not_full_on_every_device_is_left_out_on_all() -> None:
+    """95 images over 3 are 31 or 32: only two of the devices have 32. All see 32 where nothing is left out."""
+    assert training_batches(plan(gpus=3), 95, 16, "baseline") == Batches(2, 2.0)
+    assert training_batches(plan(gpus=3, drop_last=True), 95, 16, "baseline") == Batches(1, 1.0)
+    with pytest.raises(UsageError, match="An epoch of 31 images has no full batch of 8 on each of 4 GPUs for other"):
+        training_batches(plan(gpus=4, drop_last=True), 31, 8, "other")
+
+
 def test_a_number_of_batches_is_the_baselines_on_one_device() -> None:
     """1,000 batches of 8 are 8,000 images: 500 of 16, 667 of 12 of which the last holds 8, or 125 on each of 8."""
     given_batches = EstimatePlan(batches_per_epoch=1000)

@@ -145,10 +145,24 @@ def test_the_terms_of_an_estimate_add_up_to_its_hours(name: str) -> None:
     assert frame.hours_saved[1:].tolist() == pytest.approx((frame.hours[0] - frame.hours[1:]).tolist())
 
 
+def test_an_estimates_frame_tells_how_devices_scale() -> None:
+    frame = estimate_frame(ESTIMATES["eight devices"]())
+    assert (frame.devices.tolist(), frame.scaling.tolist()) == ([8, 8], ["extrapolated"] * 2)
+    assert (frame.efficiency_low < frame.efficiency).all()
+    assert (frame.efficiency < frame.efficiency_high).all()
+    alone = estimate_frame(estimate_record())
+    assert (alone.devices.tolist(), alone.efficiency.tolist(), alone.scaling.tolist()) == (
+        [1, 1],
+        [1.0, 1.0],
+        ["measured"] * 2,
+    )
+    assert set(samples_frame(ESTIMATES["eight devices"]()).devices) == {1, 2}
+
+
 def test_every_step_of_a_pilot_is_a_row() -> None:
     record = estimate_record()
     frame = samples_frame(record)
-    assert list(frame.columns) == ["variant", "during_warmup", "block", "step", "seconds", "waiting"]
+    assert list(frame.columns) == ["variant", "devices", "during_warmup", "block", "step", "seconds", "waiting"]
     steps = [block for pilot in record.pilots for series in pilot.steps for block in series.blocks]
     assert len(frame) == sum(map(len, steps))
     first = frame[(frame.variant == "baseline") & frame.during_warmup.eq(True) & (frame.block == 1)]

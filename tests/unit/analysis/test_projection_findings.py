@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builders import analysis_record, cpu_record, exact_record
+from paco_prof.analysis.efficiency_findings import PerfectScaling
 from paco_prof.analysis.pilots import pilots_of
 from paco_prof.analysis.pilots_together import pilots_together
 from paco_prof.analysis.projection import projection_view
@@ -13,7 +14,6 @@ from paco_prof.analysis.projection_findings import (
     NoInterval,
     NotInTotal,
     OtherBatchSize,
-    PerfectScaling,
     ProjectedClaim,
     ProjectionFinding,
     UncertainSaving,

@@ -319,3 +319,28 @@ def test_pilots_of_one_record_and_other_epochs_come_together(folder: Path) -> No
     files = ["--from", saved("a.json", cpu_record()), "--from", saved("b.json", late)]
     (pilot,) = estimated(*files).pilots
     assert [series.during_warmup for series in pilot.steps] == [True, False]
+
+
+def test_devices_that_were_measured_tell_how_more_of_them_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = cpu_record(workload=RESNET50.model_copy(update={"world_size": 2}))
+    files = ["--from", saved("alone.json", cpu_record()), "--from", saved("two.json", two)]
+    record = estimated(*files, "--gpus", "8")
+    assert [(pilot.name, pilot.workload.world_size) for pilot in record.pilots] == [("baseline", 1), ("baseline", 2)]
+    for gpus, words in (("8", "extrapolated from 1 and 2 devices"), ("2", "each of 2 devices"), ("1", "2 devices")):
+        assert run(["estimate", *files, "--gpus", gpus]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert words in out
+        assert "Perfect scaling" not in out
+    assert run(["estimate", *files[2:], "--gpus", "1"]) == 0
+    assert "on 1 device was not measured" in " ".join(capsys.readouterr().out.split())
+    assert run(["estimate", *files[:2], "--gpus", "2"]) == 0
+    assert "Perfect scaling is assumed: 2 GPUs" in " ".join(capsys.readouterr().out.split())
+
+
+def test_torchrun_is_not_for_pilots(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    assert "torchrun has started several" in fails(capsys)
+    assert stand.plans == []
