@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from decimal import Decimal
 
 __all__ = [
     "MISSING",
@@ -20,6 +22,7 @@ __all__ = [
     "loss",
     "milliseconds",
     "money",
+    "parse_bytes",
     "percent",
     "percent_ends",
     "percent_interval",
@@ -53,6 +56,8 @@ _SPANS = (
     (31_557_600.0, "years", 10_000.0),
 )
 _WATT_HOURS = ((1.0, "Wh", 1000.0), (1e3, "kWh", 1000.0), (1e6, "MWh", math.inf))
+_BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(MB|GB|MiB|GiB)", re.IGNORECASE)
+_BYTE_UNITS = {"mb": 10**6, "gb": 10**9, "mib": 2**20, "gib": 2**30}
 # How many times as far as its figure an interval may reach before its ends choose the unit.
 _FAR = 20
 
@@ -332,6 +337,12 @@ def gigabytes_interval(number: float, low: float | None, high: float | None) -> 
         return gigabytes(round(number))
     unit, decimals = (1e9, 0) if number >= 1e11 else (1e9, 2) if number >= 1e8 else (1e6, 1)
     return f"{gigabytes(round(number))} ({_sign(low / unit, decimals)} to {_sign(high / unit, decimals)})"
+
+
+def parse_bytes(text: str) -> float | None:
+    """The bytes that `3 GB`, `512MB` or `4GiB` are; None where it is no such text."""
+    found = _BYTES.fullmatch(text)
+    return None if found is None else float(Decimal(found[1]) * _BYTE_UNITS[found[2].lower()])
 
 
 def fixed(value: float, decimals: int) -> str:

@@ -22,16 +22,15 @@ from typing import Literal, NoReturn
 from paco_prof import stages
 from paco_prof.errors import UsageError
 from paco_prof.records.check import Quantity
+from paco_prof.units import parse_bytes
 
 __all__ = ["Budget", "asked_twice", "parse_budget", "parse_effect"]
 
 _SENTENCE = re.compile(r"(?:([^:<>=≤≥]*):)?([^:<>=≤≥]*)(?:([<>=≤≥]+)([^:<>=≤≥]*))?")
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SHARE = re.compile(rf"{_NUMBER}\s*(%?)")
-_BYTES = re.compile(rf"{_NUMBER}\s*(MB|GB|MiB|GiB)", re.IGNORECASE)
 _RATIO = re.compile(rf"{_NUMBER}\s*[x×]?", re.IGNORECASE)
 _FIDELITY = re.compile(r"fidelity(?:\s+of\s+(\S.*))?", re.IGNORECASE)
-_UNITS = {"mb": 10**6, "gb": 10**9, "mib": 2**20, "gib": 2**30}
 
 _INNER = (stages.CE, stages.PAC, stages.SOC)
 _STAGES = (
@@ -176,12 +175,11 @@ class _Sentence:
 
     def memory(self) -> Budget:
         """At most so many bytes."""
-        found = _BYTES.fullmatch(self.bound)
-        if found is None:
+        bound = parse_bytes(self.bound)
+        if bound is None:
             number = re.fullmatch(_NUMBER, self.bound)
             right = f"{self.bound} GB" if number else "3 GB"
             self._unread("MB, GB, MiB or GiB", self._like("<=", right))
-        bound = float(Decimal(found[1]) * _UNITS[found[2].lower()])
         if not 0 < bound < math.inf:
             self.refuse("allows a size that cannot be", self._like("<=", "3 GB"))
         self._signed("<=")

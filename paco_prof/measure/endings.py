@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from paco_prof.errors import InterruptedRunError, MeasurementError, PacoProfError, UsageError
 from paco_prof.measure.referee import ComparisonOutcome
+from paco_prof.measure.surveyor import ScaleOutcome
 from paco_prof.measure.user.place import told
-from paco_prof.records import ComparisonRecord, Note
+from paco_prof.records import ComparisonRecord, Note, ScaleRecord
 
-__all__ = ["comparison_ending", "ending", "refusal"]
+__all__ = ["comparison_ending", "ending", "refusal", "scale_ending", "scale_refusal"]
 
 
 def ending(
@@ -51,6 +52,39 @@ def comparison_ending(outcome: ComparisonOutcome) -> PacoProfError | None:
 def refusal(record: ComparisonRecord) -> UsageError | None:
     """Where nothing was measured because nothing of it can be, the input was bad; None elsewhere."""
     if record.launches or not record.failures or any(f.kind != "not applicable" for f in record.failures):
+        return None
+    return UsageError(record.failures[0].detail, record.failures[0].hint)
+
+
+def scale_ending(outcome: ScaleOutcome) -> PacoProfError | None:
+    """The same of a measurement of growth. Where smaller sizes have run, that memory runs out at some is a result."""
+    record = outcome.record
+    error = ending(outcome.error, record.notes, len(record.points), "launch", "es")
+    if error is not None:
+        return error
+    if (error := scale_refusal(record)) is not None:
+        return error
+    measured = {point.contestant for point in record.points if point.is_complete}
+    lost = [
+        (failure.contestant, f"{failure.kind}: {failure.detail}")
+        for failure in record.failures
+        if failure.contestant not in measured or failure.kind not in ("out of memory", "not applicable")
+    ]
+    lost += [
+        (each.contestant, f"the search for the largest batch failed: {each.trials[-1].detail}")
+        for each in record.largest
+        if each.reason == "failed" and each.trials
+    ]
+    if not lost:
+        return None
+    place, what = lost[-1]
+    others = f" ({len(lost)} failures in all)" if len(lost) > 1 else ""
+    return MeasurementError(f"{record.contestants[place].name}: {what.rstrip('.')}{others}.")
+
+
+def scale_refusal(record: ScaleRecord) -> UsageError | None:
+    """Where nothing was measured because nothing of it can be, the input was bad; None elsewhere."""
+    if record.points or not record.failures or any(f.kind != "not applicable" for f in record.failures):
         return None
     return UsageError(record.failures[0].detail, record.failures[0].hint)
 

@@ -6,10 +6,12 @@ import re
 
 __all__ = ["says_out_of_memory"]
 
-# How torch's allocators, C++ and the system say it, and oneDNN, which has no other words where it cannot allocate.
+# How torch's allocators, C++ and the system say it; oneDNN, which has no other words where it cannot allocate; and
+# whoever starts a thread for whose stack there is no room.
 WORDS = re.compile(
     r"out of memory|OutOfMemory|MemoryError|(can't|cannot|not able to|failed to) allocate|not enough memory|bad_alloc"
-    r"|could not create a (primitive|memory)",
+    r"|could not (create|execute) a (primitive|memory)"
+    r"|thread creation failed|can't start new thread|resource temporarily unavailable",
     re.IGNORECASE,
 )
 

@@ -8,30 +8,23 @@ and so is the worker, in the middle of a step if need be: no process outlives it
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
-import json
-import os
-import queue
-import signal
-import sys
-import threading
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from paco_prof.errors import UsageError
 from paco_prof.measure.memory_peak import process_peak_bytes
 from paco_prof.measure.out_of_memory import says_out_of_memory
+from paco_prof.measure.serving import serve
 from paco_prof.measure.shareable import scrub
 from paco_prof.measure.user.place import told
 from paco_prof.records import Contestant, FailureKind
 
 if TYPE_CHECKING:
     from paco_prof.measure.subject import Subject
+    from paco_prof.measure.worker_process import MemoryLimit
 
 __all__ = ["Worker", "failure_of", "main"]
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -60,7 +53,8 @@ class Worker:
         if what == "step":
             return self.subject.step().to_data()
         if what == "memory":
-            return self.subject.memory().model_dump(mode="json")
+            by_stage = {"by_stage": True} if request.get("by_stage") else {}
+            return self.subject.memory(**by_stage).model_dump(mode="json")
         if what == "fidelity":
             return self.subject.fidelity().model_dump(mode="json")
         raise AssertionError(f"cannot do {what}")
@@ -68,14 +62,25 @@ class Worker:
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         module, _, function = request["subject"].partition(":")
         make = getattr(importlib.import_module(module), function)
-        self.subject = make(Contestant.model_validate(request["contestant"]), request["keep_initial"])
+        contestant = Contestant.model_validate(request["contestant"])
+        room = self._limited(request["memory_limit"], contestant) if "memory_limit" in request else {}
+        self.subject = make(contestant, request["keep_initial"])
         assert self.subject is not None
         description = self.subject.describe()
         return {
+            **room,
             "contestant": description.contestant.model_dump(mode="json"),
             "environment": description.environment.model_dump(mode="json"),
             "accelerator_uuid": description.accelerator_uuid,
         }
+
+    def _limited(self, limit: MemoryLimit, contestant: Contestant) -> dict[str, Any]:
+        """Limit this process's memory, or what it may have of its device's; where that is told."""
+        from paco_prof.measure.device import resolve_device
+        from paco_prof.measure.memory_limit import limit_memory
+
+        room = limit_memory(limit, resolve_device(contestant.workload.device))
+        return {"room_bytes": room.num_bytes, "room_of_device": room.of_device}
 
     def _peak_bytes(self) -> int:
         """The device's peak where it has one: it is what has run out."""
@@ -99,37 +104,9 @@ def failure_of(error: BaseException, building: bool) -> dict[str, str]:
     return {"kind": kind, "detail": told(error), "hint": ""}
 
 
-def _die_with_parent() -> None:
-    """Linux ends this process with its parent even where it is stuck in code that lets no thread run."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _read(requests: queue.Queue[str], lines: IO[str]) -> None:
-    for line in lines:
-        requests.put(line)
-    with contextlib.suppress(OSError):
-        # A group of its own goes with all that was started in it.
-        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-    os._exit(0)
-
-
 def main() -> None:
     """Serve until nobody asks any more."""
-    _die_with_parent()
-    # Ctrl-C is the referee's to handle; it reaches every process of a terminal.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    requests: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_read, args=(requests, sys.stdin), daemon=True).start()
-    worker = Worker()
-    while True:
-        answer = worker.answer(json.loads(requests.get()))
-        channel.write(json.dumps(answer) + "\n")
-        channel.flush()
+    serve(Worker().answer)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Literal, Protocol, TypeVar
 
 import psutil
 
@@ -27,6 +27,9 @@ from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Me
 __all__ = [
     "IN_WORKER",
     "Launcher",
+    "LimitingLauncher",
+    "MeasuredHandle",
+    "MemoryLimit",
     "ProcessLauncher",
     "Ready",
     "WorkerError",
@@ -36,6 +39,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+# Of a process, or of what it may have of its device's memory: bytes, all that is available there, or none.
+MemoryLimit = int | Literal["available"] | None
 
 # Set in every worker: whoever imports a script there that would start workers of its own is to find out.
 IN_WORKER = "PACO_PROF_WORKER"
@@ -70,12 +75,14 @@ class WorkerError(Exception):
 
 
 class Ready:
-    """What a worker has built, and where."""
+    """What a worker has built, and where; with a limit of memory, what room there is, and whether on its device."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.contestant = Contestant.model_validate(data["contestant"])
         self.environment = Environment.model_validate(data["environment"])
         self.accelerator_uuid: str | None = data["accelerator_uuid"]
+        self.room_bytes: int | None = data.get("room_bytes")
+        self.room_of_device: bool = data.get("room_of_device", False)
 
 
 class WorkerHandle(Protocol):
@@ -111,6 +118,24 @@ class Launcher(Protocol):
         ...
 
 
+class MeasuredHandle(WorkerHandle, Protocol):
+    """A worker that also tells where its memory goes."""
+
+    def memory_by_stage(self, timeout: float) -> Memory:
+        """Its peak so far, and what each stage has of it, in passes of their own that come after that."""
+        ...
+
+
+class LimitingLauncher(Protocol):
+    """Starts workers whose memory may be limited, without waiting for them."""
+
+    def __call__(
+        self, contestant: Contestant, *, keep_initial: bool, memory_limit: MemoryLimit = None
+    ) -> MeasuredHandle:
+        """A worker for a contestant, which limits itself before it builds anything."""
+        ...
+
+
 class ProcessLauncher:
     """Starts every worker in a process of its own, by the interpreter that runs this one.
 
@@ -135,12 +160,16 @@ class ProcessLauncher:
         self._folder = folder
         self._variables = dict(variables or {})
 
-    def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerProcess:
+    def __call__(
+        self, contestant: Contestant, *, keep_initial: bool, memory_limit: MemoryLimit = None
+    ) -> WorkerProcess:
         environment = with_python_path(os.environ, self._python_path)
         environment = {"KINETO_LOG_LEVEL": "99", **environment, IN_WORKER: "1", **self._variables}
         command = [sys.executable, "-P", "-m", "paco_prof.measure.worker"]
         worker = WorkerProcess(command, environment, self._folder)
-        start = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}
+        start: dict[str, Any] = {"do": "start", "subject": self._subject, "keep_initial": keep_initial}
+        if memory_limit is not None:
+            start["memory_limit"] = memory_limit
         # The worker may be of another revision, which knows less: it is told only what is not as it would be anyway.
         told = contestant.model_dump(mode="json", exclude_defaults=True, exclude={"revision"})
         worker.send({**start, "contestant": told})
@@ -225,6 +254,10 @@ class WorkerProcess:
 
     def memory(self, timeout: float) -> Memory:
         self.send({"do": "memory"})
+        return self._understood("memory", Memory.model_validate, self.receive("memory", timeout))
+
+    def memory_by_stage(self, timeout: float) -> Memory:
+        self.send({"do": "memory", "by_stage": True})
         return self._understood("memory", Memory.model_validate, self.receive("memory", timeout))
 
     def fidelity(self, timeout: float) -> Fidelity:

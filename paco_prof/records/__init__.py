@@ -46,6 +46,7 @@ from paco_prof.records.scale import (
     ScalePoint,
     ScaleRecord,
     Trial,
+    resized,
 )
 from paco_prof.records.training import (
     Fidelity,
@@ -133,4 +134,5 @@ __all__ = [
     "UserCodeUsed",
     "VariantKind",
     "VariantUsed",
+    "resized",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,11 +12,23 @@ from pydantic import Field, model_validator
 from paco_prof.records.base import Environment, Frozen, Note
 from paco_prof.records.comparison import Contestant, FailureKind, MachineState, Status
 from paco_prof.records.training import Memory, Training
+from paco_prof.settings import Workload, with_settings
 
-__all__ = ["Factor", "Largest", "LargestReason", "ScaleFailure", "ScalePlan", "ScalePoint", "ScaleRecord", "Trial"]
+__all__ = [
+    "Factor",
+    "Largest",
+    "LargestReason",
+    "ScaleFailure",
+    "ScalePlan",
+    "ScalePoint",
+    "ScaleRecord",
+    "Trial",
+    "resized",
+]
 
-# Why no larger batch is known to fit: memory ran out, the time for the search did, or none larger was asked for.
-LargestReason = Literal["out of memory", "time is up", "as asked", "failed"]
+# Why no larger batch is known to fit: memory ran out, the time for the search did, none larger was asked for, a process
+# failed otherwise, or somebody ended the search.
+LargestReason = Literal["out of memory", "time is up", "as asked", "failed", "interrupted"]
 
 
 class Factor(Frozen):
@@ -35,8 +50,9 @@ class ScalePlan(Frozen):
         factors: one, or two that give a grid.
         launches: fresh processes for every variant and size.
         steps: measured in each launch; None takes them until their median is precise or the launch's time is up.
-        max_seconds: for everything but the search for the largest batch; None for no limit. The first launch of each
-            size is taken as long as there is time left for it.
+        max_seconds: for everything, half of it for the search for the largest batch where there is one; None for no
+            limit. A launch that is not likely to end in time is left away; of a size of which nobody knows how long it
+            takes, it is taken.
         timeout: seconds that a process may take to start or for a step before it is given up.
         seed: of weights and data.
         target: a size of each factor that times are predicted for; None for no prediction.
@@ -55,6 +71,12 @@ class ScalePlan(Frozen):
     find_largest: bool = False
     largest_up_to: int = Field(default=4096, ge=1)
     memory_limit_bytes: int | None = Field(default=None, ge=1)
+
+    @property
+    def combinations(self) -> tuple[tuple[int, ...], ...]:
+        """Every size, or every pair of sizes of two factors, the smallest product first."""
+        sizes = product(*(factor.sizes for factor in self.factors))
+        return tuple(sorted(sizes, key=lambda some: (prod(some), some)))
 
     @model_validator(mode="after")
     def _a_size_a_factor(self) -> ScalePlan:
@@ -133,7 +155,7 @@ class Largest(Frozen):
         contestant: the variant's place.
         size: images; None where not even one fits.
         reason: why no larger one is known to fit.
-        next_size: the smallest that was tried and did not fit; None where none was.
+        next_size: the smallest that was tried and for which memory did not suffice; None where none was.
         limit_bytes: memory that there was to fit into; None where nobody knows.
         of_device: whether that is the device's memory, or a process's.
         peak_bytes: at `size`; what is left of the limit beside it is the margin.
@@ -172,7 +194,30 @@ class ScaleRecord(Frozen):
 
     @model_validator(mode="after")
     def _everybody_is_there(self) -> ScaleRecord:
-        every = [*self.points, *self.failures, *self.largest]
-        if any(one.contestant >= len(self.contestants) for one in every):
+        places = {each.contestant for each in self.points}
+        places |= {each.contestant for each in self.failures} | {each.contestant for each in self.largest}
+        if any(place >= len(self.contestants) for place in places):
             raise ValueError("a point, a failure or a search is of a variant that is not there")
         return self
+
+    def at(self, place: int, sizes: Sequence[int]) -> Contestant:
+        """A variant with its factors, and its baseline's, at these sizes.
+
+        Raises:
+            UsageError: a size that the setting cannot have.
+        """
+        names = [factor.name for factor in self.plan.factors]
+        return resized(self.contestants[place], dict(zip(names, sizes, strict=True)))
+
+
+def resized(contestant: Contestant, sizes: Mapping[str, int]) -> Contestant:
+    """A contestant with some settings of its workload, and of its baseline's, at other sizes.
+
+    Raises:
+        UsageError: a size that the setting cannot have.
+    """
+
+    def at(workload: Workload) -> Workload:
+        return with_settings(workload, sizes)
+
+    return contestant.model_copy(update={"workload": at(contestant.workload), "base": at(contestant.base)})

@@ -129,7 +129,7 @@ class StageMemory(Frozen):
 
 class SavedBytes(Frozen):
     """What a stage's forward pass keeps for the backward pass, in bytes: tensors that autograd has saved in it, each
-    storage counted once, parameters aside, stages inside it excluded.
+    storage counted once, parameters aside, stages inside it excluded. What no stage has saved is at the empty path.
     """
 
     path: str

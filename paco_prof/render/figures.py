@@ -85,7 +85,7 @@ def bar_axes(axes: Axes, num_rows: int) -> None:
 
 def headed(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> None:
     """A title, and below it a legend in one line, where no row of the picture can be under it."""
-    axes.set_title(title, loc="left", fontsize=TITLE_SIZE, pad=LEGEND_ROOM, parse_math=False)
+    retitled(axes, title)
     found = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
     legend = axes.legend(
         handles=found,
@@ -102,6 +102,11 @@ def headed(axes: Axes, title: str, handles: Sequence[Artist] | None = None) -> N
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def retitled(axes: Axes, title: str) -> None:
+    """The same axes under this title."""
+    axes.set_title(title, loc="left", fontsize=TITLE_SIZE, pad=LEGEND_ROOM, parse_math=False)
 
 
 def clipped(name: str, width: int = TITLE_NAME_WIDTH) -> str:

@@ -13,6 +13,7 @@ from paco_prof.records import (
     ComparisonRecord,
     DoctorRecord,
     EstimateRecord,
+    ScaleRecord,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ def document_of(record: Record) -> Document:
         from paco_prof.render.doctor_report import doctor_document
 
         return doctor_document(record)
+    if isinstance(record, ScaleRecord):
+        from paco_prof.render.scale_report import scale_document
+
+        return scale_document(record)
     from paco_prof.render.training_report import training_document
 
     return training_document(record)
@@ -97,6 +102,10 @@ def save_plot(record: Record, path: Path) -> None:
         save_comparison_plot(drawable[0], path)
     elif isinstance(record, DoctorRecord):
         raise UsageError(f"{path} is not drawn: an examination is words and figures.", "--markdown writes them.")
+    elif isinstance(record, ScaleRecord):
+        from paco_prof.render.scale_plot import save_scale_plot
+
+        save_scale_plot(record, path)
     else:
         from paco_prof.render.training_plot import save_training_plot
 

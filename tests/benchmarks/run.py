@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from contrast import contrast_figures
 from figures import Figure, store
 from gate import gate_figures
+from growth import growth_figures
 from judgement import judgement_figures, live_figures
 from learning import learning_figures
 from overhead import light_step, overhead_figures, reference_step
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "gate": gate_figures,
     "learning": learning_figures,
     "projection": projection_figures,
+    "growth": growth_figures,
     "own-model": own_model_figures,
     "instrument": lambda: [
         *overhead_figures("ResNet-18, 96 px, batch 8, light loss", light_step(), 240, profiled_steps=5),

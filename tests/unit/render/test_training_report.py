@@ -22,7 +22,17 @@ from paco_prof.render.training_report import (
     training_subject,
 )
 from paco_prof.units import MISSING
-from training_runs import DIGITS, RECORDS, broken_run, collapsed_run, epoch_of, healthy_run, run_of, waiting_run
+from training_runs import (
+    DIGITS,
+    RECORDS,
+    broken_run,
+    collapsed_run,
+    epoch_of,
+    healthy_run,
+    run_of,
+    run_of_devices,
+    waiting_run,
+)
 
 
 def sections(document: Document) -> list[str]:
@@ -74,6 +84,19 @@ def test_data_in_words() -> None:
     assert "1 image to train on" in data_used(one)
     assert "1 class;" in data_used(one)
     assert "1 worker; a last batch that is not full is left out." in data_used(one)
+
+
+def test_several_devices_are_told_with_what_they_make_of_the_objective() -> None:
+    text = prose(training_document(run_of_devices()))
+    assert "2 devices, each with batches of 32: 64 images a step" in text
+    assert "Each contrasts the parts of its own 32 images, which is a different objective" in text
+    gathered = prose(training_document(run_of_devices(gather_negatives=True)))
+    assert "PaC is that of the 64 images: a different objective than without gathering" in gathered
+    own = prose(training_document(run_of_devices(model="mine:model")))
+    assert "for the model to say" in own
+    assert "loads them on each device" in text
+    assert "devices" not in prose(training_document(healthy_run()))
+    assert training_subject(run_of_devices()) == "resnet18, batch 32, 96 px on each of 2 devices, digits"
 
 
 def test_an_epoch_has_its_losses_accuracy_throughput_and_time() -> None:

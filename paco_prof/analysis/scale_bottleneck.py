@@ -1,0 +1,136 @@
+"""Which stage a step is longest in, size by size, and from which size on it is another one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from paco_prof.analysis.scale import ScaledVariant
+from paco_prof.analysis.scale_rows import GrowthRow, Sizes
+from paco_prof.stats.growth import Growth
+
+__all__ = ["Bottleneck", "Crossover", "bottleneck_at", "bottleneck_at_target", "crossovers"]
+
+# How far beyond the largest measured size a crossover is looked for.
+FARTHEST = 16.0
+HALVINGS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The stage that takes most at some sizes, and its share of the step."""
+
+    path: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """A size from which another stage is the bottleneck.
+
+    Attributes:
+        path: of the stage that becomes it.
+        before: of the stage that was.
+        size: where their fitted times cross; of a measured one, the first size that was measured with it.
+        low, high: where the crossing may be: the measured sizes on both sides of it, or, predicted, the interval that
+            the two fits allow; None where one of them does not end it.
+        is_measured: whether it lies within the sizes.
+    """
+
+    path: str
+    before: str
+    size: float
+    low: float | None
+    high: float | None
+    is_measured: bool
+
+
+def bottleneck_at(variant: ScaledVariant, sizes: Sizes) -> Bottleneck | None:
+    """The stage without parents that takes most at measured sizes."""
+    step = None if variant.step is None else variant.step.at(sizes)
+    times = [(row.at(sizes) or 0.0, row.path) for row in variant.top_stages]
+    if step is None or not times:
+        return None
+    seconds, path = max(times)
+    return Bottleneck(path, seconds / step)
+
+
+def bottleneck_at_target(variant: ScaledVariant) -> Bottleneck | None:
+    """The stage that is predicted to take most at the target, and its share of the predicted step."""
+    step = None if variant.step is None else variant.step.target
+    times = [(row.target.value, row.path) for row in variant.large_stages if row.target is not None]
+    if step is None or not times:
+        return None
+    seconds, path = max(times)
+    return Bottleneck(path, seconds / step.value)
+
+
+def crossovers(variant: ScaledVariant) -> tuple[Crossover, ...]:
+    """Where the bottleneck changes with the one factor, within the sizes and beyond; none for two factors."""
+    sizes = variant.sizes
+    if not sizes or len(sizes[0]) != 1:
+        return ()
+    found = []
+    for small, large in pairwise(sizes):
+        before, after = bottleneck_at(variant, small), bottleneck_at(variant, large)
+        if before is not None and after is not None and before.path != after.path:
+            found.append(Crossover(after.path, before.path, large[0], small[0], large[0], is_measured=True))
+    beyond = _beyond(variant)
+    return (*found, beyond) if beyond is not None else tuple(found)
+
+
+def _beyond(variant: ScaledVariant) -> Crossover | None:
+    """The next change that the fits predict."""
+    largest = variant.sizes[-1]
+    now = bottleneck_at(variant, largest)
+    leading = None if now is None else variant.row(now.path)
+    if leading is None or leading.growth is None or leading.growth.exponent.low is None:
+        return None
+    met = [c for row in variant.large_stages if (c := _meeting(leading, row, float(largest[0]))) is not None]
+    return min(met, key=lambda crossover: crossover.size, default=None)
+
+
+def _meeting(leading: GrowthRow, other: GrowthRow, largest: float) -> Crossover | None:
+    """Where another stage, of which it is known that it grows, overtakes the one that leads at the largest size."""
+    one, two = leading.growth, other.growth
+    if other is leading or one is None or two is None or not two.exponent.low or two.exponent.low <= 0:
+        return None
+    end = largest * FARTHEST
+
+    def gap(size: float) -> float:
+        return math.log(two.at((size,)) / one.at((size,)))
+
+    size = _zero(gap, largest, end)
+    if size is None or gap(largest) >= 0:
+        return None
+
+    def with_slack(sign: float) -> Callable[[float], float]:
+        return lambda size: gap(size) + sign * _slack(one, two, size)
+
+    low, high = (_zero(with_slack(sign), largest, end) for sign in (1.0, -1.0))
+    return Crossover(other.path, leading.path, size, low, high, is_measured=False)
+
+
+def _slack(one: Growth, two: Growth, size: float) -> float:
+    """How far the logarithm of the quotient of two predictions reaches, at most; infinite without an interval."""
+    reaches = []
+    for growth in (one, two):
+        predicted = growth.predict((size,))
+        if predicted.low is None or predicted.high is None or predicted.low <= 0:
+            return math.inf
+        reaches.append(max(math.log(predicted.value / predicted.low), math.log(predicted.high / predicted.value)))
+    return math.hypot(*reaches)
+
+
+def _zero(gap: Callable[[float], float], low: float, high: float) -> float | None:
+    """Where a gap that opens upwards is closed; its beginning where it is closed there, None where it never is."""
+    if gap(low) >= 0:
+        return low
+    if not gap(high) > 0:
+        return None
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if gap(middle) < 0 else (low, middle)
+    return high

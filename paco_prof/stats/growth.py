@@ -1,0 +1,279 @@
+"""How a time grows with sizes: an exponent with its interval, a fixed cost where the data show one, and predictions.
+
+Assumptions. Times are compared on the scale of their logarithms, where the noise of a large one is that of a small one.
+Launches of a size are one number, the median of theirs: a curvature that a shape does not have is seen between sizes,
+and no number of launches at each of them makes it smaller. So intervals rest on the misfit between sizes, with as
+many degrees of freedom as there are sizes to spare, and are never narrower than the scatter of launches makes them.
+
+Three shapes are held against each other: a pure power; a fixed cost and a power; and a power with the next lower one
+beside it, which is what the count of operations of most code is. The pure power stands unless one of the others fits
+better by more than noise can explain (extra-sum-of-squares F test; Seber and Wild, Nonlinear Regression, 1989, 5.3).
+Whichever stands, the interval holds what *any* of the three can be without misfitting (the profile likelihood, ibid.
+5.5): what a power alone says of its own exponent is too sure, because nobody knows that there is no fixed cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from paco_prof.stats.growth_medians import Medians, is_enough, medians_of
+from paco_prof.stats.growth_profile import Region, best_curve, region_of
+from paco_prof.stats.growth_shapes import Curves, Data, Shape, ShapeName
+from paco_prof.stats.summary import CONFIDENCE
+
+__all__ = ["GROWS_FROM", "Exponent", "Growth", "Prediction", "fit_growth"]
+
+Array = npt.NDArray[np.float64]
+POWER, FIXED, LOWER = Shape("power"), Shape("fixed cost"), Shape("lower order")
+# Sizes that shapes with one more parameter need beyond their parameters.
+SPARE = 2
+# A time that is not this many times as long at its largest size as at its smallest does not show how it grows.
+GROWS_FROM = 1.25
+# A size stands apart if the others, alone, put it outside of their interval; all sizes together err so rarely.
+APART = 0.01
+# What a size must miss the curve by before it is looked at: in logarithms, and as a part of all squared misfits. And
+# how many sizes there must be to each that may stand apart.
+FAR_OFF, MUCH, SIZES_PER_ONE = 0.05, 0.25, 5
+# Nothing is known better than this, relatively: beyond it, all is rounding.
+FINEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Exponent:
+    """An exponent; without an interval where two sizes are all there is.
+
+    Attributes:
+        low, high: ends of the interval; infinite where the data do not end it.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A time at sizes, and where the median of a new launch there will lie.
+
+    Attributes:
+        beyond: how many times the largest size of the fit it is, of the factor that is farthest out; at most 1 is no
+            extrapolation.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    beyond: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a time grows.
+
+    Attributes:
+        shape: which of the three stands.
+        exponents: one a factor.
+        fixed_cost: seconds that do not grow, with their interval; None where the data do not show them.
+        coefficient: seconds at size 1 of what grows, without lower-order terms.
+        lower_order: coefficient of the power that is one less; None unless that shape stands.
+        scatter: of the sizes about the curve, relative: standard deviation with the degrees of freedom; None where
+            there is none left.
+        launch_scatter: of a launch about the others of its size, relative; None where no size has two.
+        sizes: that the fit rests on, ascending.
+        apart: sizes that were left out of the fit, because they do not follow the others.
+        degrees_of_freedom: sizes beyond what the intervals' parameters take.
+        confidence: of all intervals.
+        grows: whether it is noticeably longer at the largest size than at the smallest, or shorter.
+        may_hide_a_fixed_cost: whether intervals allow for a fixed cost and for a lower power: sizes are enough, and it
+            grows.
+    """
+
+    shape: ShapeName
+    exponents: tuple[Exponent, ...]
+    fixed_cost: Exponent | None
+    coefficient: float
+    lower_order: float | None
+    scatter: float | None
+    launch_scatter: float | None
+    sizes: tuple[tuple[float, ...], ...]
+    apart: tuple[tuple[float, ...], ...]
+    degrees_of_freedom: int
+    confidence: float
+    grows: bool
+    may_hide_a_fixed_cost: bool
+    _data: Data = field(repr=False, compare=False)
+    _curve: Curves = field(repr=False, compare=False)
+    _regions: tuple[Region, ...] = field(repr=False, compare=False)
+
+    @property
+    def exponent(self) -> Exponent:
+        """Of the first factor, which mostly is the only one."""
+        return self.exponents[0]
+
+    @property
+    def largest(self) -> tuple[float, ...]:
+        """The largest size of each factor that the fit rests on."""
+        return tuple(max(of_factor) for of_factor in zip(*self.sizes, strict=True))
+
+    def at(self, sizes: Sequence[float]) -> float:
+        """The fitted time at sizes, one a factor."""
+        place = self._data.place(np.asarray(sizes, dtype=float))
+        return math.exp(float(Shape(self.shape).log_at(self._curve, place)[0])) * self._data.time_unit
+
+    def predict(self, sizes: Sequence[float]) -> Prediction:
+        """The time at sizes, one a factor, with an interval for the median of a new launch there."""
+        beyond = max(size / most for size, most in zip(sizes, self.largest, strict=True))
+        value = self.at(sizes)
+        if not self._regions:
+            return Prediction(value, None, None, beyond)
+        reaches = [region.reach(self._data, np.asarray(sizes, dtype=float)) for region in self._regions]
+        low = math.exp(min(low for low, _ in reaches)) * self._data.time_unit
+        high = math.exp(min(700.0, max(high for _, high in reaches))) * self._data.time_unit
+        return Prediction(value, min(low, value), max(high, value), beyond)
+
+
+def fit_growth(
+    sizes: Sequence[Sequence[float]], times: Sequence[float], confidence: float = CONFIDENCE
+) -> Growth | None:
+    """The growth of a time.
+
+    Args:
+        sizes: for each launch, its size of each factor, one or two; positive.
+        times: of each launch, its median; positive.
+        confidence: of intervals.
+
+    Returns:
+        None where there are fewer sizes than the exponents need, or, of two factors, one was not varied by itself.
+
+    Raises:
+        ValueError: a size or a time is not positive, or there is not one size a time.
+    """
+    medians = medians_of(sizes, times)
+    if not is_enough(medians.sizes):
+        return None
+    apart: list[tuple[float, ...]] = []
+    growth = _fit(medians, confidence)
+    allowed = len(medians.times) // SIZES_PER_ONE
+    while len(apart) < allowed and (index := _standing_apart(medians, growth)) is not None:
+        apart.append(tuple(float(size) for size in medians.sizes[index]))
+        medians = medians.without(index)
+        growth = _fit(medians, confidence)
+    return replace(growth, apart=tuple(sorted(apart)))
+
+
+def _fit(medians: Medians, confidence: float) -> Growth:
+    data = Data.of(medians.sizes, medians.times)
+    power = best_curve(POWER, data)
+    others = _rivals(data)
+    found = {POWER: power, **{shape: best_curve(shape, data) for shape in others}}
+    spare = data.num - max(shape.num_parameters(data.num_factors) for shape in found)
+    cost = min(float(curve.cost[0]) for curve in found.values())
+    limit = cost + _allowance(cost, spare, medians, confidence) if spare else math.inf
+    stands = _standing(found, limit)
+    grows = abs(math.log(_growth_of(stands, found[stands], data))) >= math.log(GROWS_FROM)
+    if stands is POWER and (not grows or not others):
+        # Alone: sizes are too few for more, or a time that is all but constant could hide a power of any exponent.
+        found = {POWER: power}
+        spare, cost = data.num - POWER.num_parameters(data.num_factors), float(power.cost[0])
+        limit = cost + _allowance(cost, spare, medians, confidence) if spare else math.inf
+    regions = [region_of(shape, data, curve, limit) for shape, curve in found.items()] if spare else []
+    return _growth(
+        medians, data, stands, found[stands], tuple(r for r in regions if r is not None), spare, confidence, grows
+    )
+
+
+def _rivals(data: Data) -> tuple[Shape, ...]:
+    """The shapes that sizes are enough for, beside the power."""
+    shapes = (FIXED, LOWER) if data.num_factors == 1 else (FIXED,)
+    return tuple(s for s in shapes if data.num >= s.num_parameters(data.num_factors) + SPARE)
+
+
+def _allowance(cost: float, spare: int, medians: Medians, confidence: float) -> float:
+    """The cost beyond the least that noise explains, as misfit tells, and not less than launches tell."""
+    quantile = 0.5 + confidence / 2
+    by_misfit = float(stats.t.ppf(quantile, spare)) ** 2 * cost / spare
+    by_launches = float(stats.t.ppf(quantile, medians.spare)) ** 2 * medians.floor if medians.spare else 0.0
+    return max(by_misfit, by_launches, FINEST**2)
+
+
+def _standing(found: dict[Shape, Curves], limit: float) -> Shape:
+    """The first shape, in the order of their simplicity, that fits as well as the best but for noise."""
+    if found[POWER].cost[0] <= limit:
+        return POWER
+    others = [shape for shape in found if shape is not POWER]
+    return next(shape for shape in others if found[shape].cost[0] <= limit)
+
+
+def _growth_of(shape: Shape, curve: Curves, data: Data) -> float:
+    """The longest fitted time over the shortest."""
+    return math.exp(float(curve.logs[0].max() - curve.logs[0].min()))
+
+
+def _growth(
+    medians: Medians,
+    data: Data,
+    shape: Shape,
+    curve: Curves,
+    regions: tuple[Region, ...],
+    spare: int,
+    confidence: float,
+    grows: bool,
+) -> Growth:
+    values = [float(value) for value in curve.exponents[0]]
+    ends = [_joined(regions, factor) for factor in range(len(values))]
+    first, second = (float(c) * data.time_unit for c in curve.coefficients[0])
+    fixed = next((region.fixed_cost(data) for region in regions if region.shape is FIXED), (None, None))
+    scale = math.exp(-math.fsum(v * math.log(u) for v, u in zip(values, data.size_units, strict=True)))
+    return Growth(
+        shape=shape.name,
+        exponents=tuple(Exponent(value, *pair) for value, pair in zip(values, ends, strict=True)),
+        fixed_cost=Exponent(second, *fixed) if shape is FIXED else None,
+        coefficient=first * scale,
+        lower_order=second * scale * float(data.size_units[0]) if shape is LOWER else None,
+        scatter=math.sqrt(float(curve.cost[0]) / spare) if spare else None,
+        launch_scatter=None if medians.variance is None else math.sqrt(medians.variance),
+        sizes=tuple(tuple(float(size) for size in row) for row in medians.sizes),
+        apart=(),
+        degrees_of_freedom=spare,
+        confidence=confidence,
+        grows=grows,
+        may_hide_a_fixed_cost=len(regions) > 1 or shape is not POWER,
+        _data=data,
+        _curve=curve,
+        _regions=regions,
+    )
+
+
+def _joined(regions: Sequence[Region], factor: int) -> tuple[float | None, float | None]:
+    if not regions:
+        return None, None
+    return min(region.ends[factor][0] for region in regions), max(region.ends[factor][1] for region in regions)
+
+
+def _standing_apart(medians: Medians, growth: Growth) -> int | None:
+    """The size that does not follow the others, if there is one; never the largest, which predictions start from."""
+    data, curve = growth._data, growth._curve
+    squares = (data.logs - curve.logs[0]) ** 2
+    total, last = float(squares.sum()), int(np.argmax(data.places.sum(axis=1)))
+    for index in np.argsort(-squares):
+        if squares[index] < max(FAR_OFF**2, MUCH * total):
+            return None
+        others = medians.without(int(index))
+        if index == last or not is_enough(others.sizes):
+            continue
+        # Each of the sizes had its chance of standing apart.
+        alone = _fit(others, 1.0 - APART / data.num)
+        if alone.degrees_of_freedom < SPARE:
+            continue
+        expected = alone.predict(tuple(medians.sizes[index]))
+        assert expected.low is not None
+        assert expected.high is not None
+        if not expected.low <= medians.times[index] <= expected.high:
+            return int(index)
+    return None

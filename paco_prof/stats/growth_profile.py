@@ -1,0 +1,152 @@
+"""The best exponents of a shape, and all those that the data cannot tell from them: the profile of its cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paco_prof.stats.growth_shapes import Curves, Data, Shape
+
+__all__ = ["Region", "best_curve", "region_of"]
+
+Array = npt.NDArray[np.float64]
+# Points of the first, coarse search along an exponent, and of each closer look at what was found.
+COARSE, FINE = 61, 33
+ZOOMS = 3
+# Steps by which a profile is walked away from its best: each is twice as long as the one before.
+FIRST_STEP, NUM_STEPS, LOOKS = 1e-5, 22, 3
+MEMBERS = 41
+# Looks at the other one of two exponents, and points in each.
+WINDOWS, IN_WINDOW = 9, 9
+
+
+@dataclass(frozen=True)
+class Region:
+    """The exponents that a shape can have without misfitting, with the best of everything else for each.
+
+    Attributes:
+        shape: of which.
+        curves: from the least first exponent to the largest.
+        ends: of each exponent; infinite, or zero, where nothing in the data ends it.
+        limit: cost that is still accepted.
+    """
+
+    shape: Shape
+    curves: Curves
+    ends: tuple[tuple[float, float], ...]
+    limit: float
+
+    def reach(self, data: Data, sizes: Array) -> tuple[float, float]:
+        """Ends of the logarithm of a new time at sizes (factors,), over the time unit.
+
+        A time is inside if, taken for one more observation, it leaves a cost within the limit: what Student's interval
+        for a prediction is where the shape is a straight line.
+        """
+        place = data.place(sizes)
+        centre, spread = self.shape.log_at(self.curves, place), self._spread(data, place)
+        left = np.maximum(0.0, self.limit - self.curves.cost)
+        wide = np.sqrt(left * (1.0 + spread))
+        return float((centre - wide).min()), float((centre + wide).max())
+
+    def fixed_cost(self, data: Data) -> tuple[float, float]:
+        """Ends of the coefficient of the second term, in the unit of the times; not below zero."""
+        inverse = self._inverse(data)[:, 1, 1]
+        left = np.maximum(0.0, self.limit - self.curves.cost)
+        centre, wide = self.curves.coefficients[:, 1], np.sqrt(left * inverse)
+        low, high = float((centre - wide).min()), float((centre + wide).max())
+        return max(0.0, low) * data.time_unit, high * data.time_unit
+
+    def _inverse(self, data: Data) -> Array:
+        slopes = self.shape.slopes(self.curves, data.places)
+        return np.asarray(np.linalg.pinv(np.swapaxes(slopes, 1, 2) @ slopes, hermitian=True))
+
+    def _spread(self, data: Data, place: Array) -> Array:
+        """Variance of each curve's logarithm at a place, over that of an observation, its first exponent given."""
+        slopes = self.shape.slopes(self.curves, place[None, :])[:, 0, :]
+        return np.asarray(np.einsum("mi,mij,mj->m", slopes, self._inverse(data), slopes))
+
+
+def best_curve(shape: Shape, data: Data) -> Curves:
+    """The least squares of a shape: one curve."""
+    low, high = shape.bounds
+    values = np.linspace(low, high, COARSE)
+    for _ in range(ZOOMS):
+        curves = _profile(shape, data, values, 0)
+        best = int(np.argmin(curves.cost))
+        near = slice(max(0, best - 1), best + 2)
+        lowest = _lowest(curves.exponents[near, 0], curves.cost[near])
+        values = np.linspace(values[near][0], values[near][-1], FINE)
+    last = _profile(shape, data, np.array([lowest, float(curves.exponents[best, 0])]), 0)
+    return last.take(int(np.argmin(last.cost)))
+
+
+def _lowest(values: Array, cost: Array) -> float:
+    """Where the parabola through three points is lowest; the lowest of them where it is none."""
+    best = float(values[int(np.argmin(cost))])
+    if len(values) < 3:
+        return best
+    (x0, x1, x2), (y0, y1, y2) = values, cost
+    down, up = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+    if not up > down:
+        return best
+    found = float((x0 + x1) / 2 - down * (x2 - x0) / (2 * (up - down)))
+    return min(max(found, float(x0)), float(x2))
+
+
+def region_of(shape: Shape, data: Data, best: Curves, limit: float) -> Region | None:
+    """All that a shape can be at a cost within the limit; None where even its best is beyond."""
+    if best.cost[0] > limit:
+        return None
+    ends = [_ends(shape, data, best, limit, factor) for factor in range(data.num_factors)]
+    low, high = ends[0]
+    values = np.concatenate([np.linspace(low, high, MEMBERS), best.exponents[:, 0]])
+    curves = _profile(shape, data, np.sort(values), 0)
+    return Region(shape, curves, tuple(_open(shape, *pair) for pair in ends), limit)
+
+
+def _open(shape: Shape, low: float, high: float) -> tuple[float, float]:
+    """The ends, where the search for them stopped at its own bounds: nobody knows how far it goes on."""
+    least, most = shape.bounds
+    if shape.name == "fixed cost" and low <= least:
+        low = 0.0
+    return low, math.inf if high >= most else high
+
+
+def _ends(shape: Shape, data: Data, best: Curves, limit: float, factor: int) -> tuple[float, float]:
+    """Where the profile of one exponent passes the limit, downwards and upwards."""
+    at = float(best.exponents[0, factor])
+    steps = FIRST_STEP * 2.0 ** np.arange(NUM_STEPS)
+    tried = [
+        np.append(np.clip(at + sign * steps, *shape.bounds), bound)
+        for sign, bound in zip((-1, 1), shape.bounds, strict=True)
+    ]
+    inside = [at, at]
+    for _ in range(LOOKS):
+        costs = np.split(_profile(shape, data, np.concatenate(tried), factor).cost, [len(tried[0])])
+        for side, (values, cost) in enumerate(zip(tried, costs, strict=True)):
+            beyond = np.flatnonzero(cost > limit)
+            first = int(beyond[0]) if len(beyond) else len(values)
+            inside[side] = float(values[first - 1]) if first else inside[side]
+            outside = float(values[first]) if len(beyond) else inside[side]
+            tried[side] = np.linspace(inside[side], outside, FINE)[1:]
+    return inside[0], inside[1]
+
+
+def _profile(shape: Shape, data: Data, values: Array, factor: int) -> Curves:
+    """The best curve for each value of one exponent."""
+    if data.num_factors == 1:
+        return shape.fit(data, values[:, None])
+    low, high = shape.bounds
+    rows = np.arange(len(values))
+    centre, width = np.full(len(values), (low + high) / 2), (high - low) / 2
+    # The window follows what is best, and narrows around it.
+    for _ in range(WINDOWS):
+        others = np.clip(centre[:, None] + width * np.linspace(-1.0, 1.0, IN_WINDOW), low, high)
+        exponents = np.stack([np.broadcast_to(values[:, None], others.shape), others], axis=2)
+        curves = shape.fit(data, exponents.reshape(-1, 2)[:, :: 1 - 2 * factor])
+        best = curves.cost.reshape(others.shape).argmin(axis=1)
+        centre, width = others[rows, best], width / 4
+    return curves.take(rows * IN_WINDOW + best)

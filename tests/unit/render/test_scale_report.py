@@ -1,0 +1,128 @@
+"""The report and the picture of growth: what stands where, at every width, and that it is the same each time."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from paco_prof.analysis.scale import scale_view
+from paco_prof.errors import UsageError
+from paco_prof.render.document import Document, Heading, Table
+from paco_prof.render.html import to_html
+from paco_prof.render.markdown import to_markdown
+from paco_prof.render.reports import document_of, save_plot
+from paco_prof.render.scale_cells import exponent_cell, number
+from paco_prof.render.scale_plot import scale_figure
+from paco_prof.render.terminal import to_terminal
+from paco_prof.stats.growth import Exponent
+from surveys import RECORDS, survey_record
+
+
+@cache
+def shared_document(name: str) -> Document:
+    return document_of(RECORDS[name]())
+
+
+def headings(document: Document) -> list[str]:
+    return [block.text for block in document.blocks if isinstance(block, Heading)]
+
+
+def on_terminal(document: Document, width: int) -> str:
+    console = Console(width=width, color_system=None, file=io.StringIO(), legacy_windows=False)
+    console.print(to_terminal(document))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_every_variant_has_sizes_stages_growth_and_memory() -> None:
+    found = headings(shared_document("batch"))
+    for name in ("baseline", "exact"):
+        for section in ("Sizes", "Stages", "Growth", "Memory"):
+            assert f"{section}: {name}" in found
+    assert found[-3:] == ["Side by side", "Findings", "How it was measured"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", RECORDS)
+def test_nothing_is_cut_off(name: str, width: int) -> None:
+    text = on_terminal(shared_document(name), width)
+    assert "…" not in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_rows_have_a_cell_a_column(name: str) -> None:
+    document = shared_document(name)
+    tables = [block for block in document.blocks if isinstance(block, Table)]
+    assert tables
+    assert all(len(row.cells) == len(table.columns) for table in tables for row in table.rows)
+    assert to_markdown(document).startswith("# paco-prof scale")
+    assert "</table>" in to_html(document)
+
+
+def test_machines_have_sections_of_their_own() -> None:
+    document = shared_document("two machines")
+    found = headings(document)
+    assert "Machine 2 of 2" in found
+    assert "Growth: baseline (machine 2)" in found
+    assert "Not pooled" in to_markdown(document)
+
+
+def test_a_record_without_a_point_has_a_report() -> None:
+    document = document_of(survey_record(points=(), status="running"))
+    assert headings(document) == ["Findings", "How it was measured"]
+
+
+@pytest.mark.parametrize(
+    ("exponent", "text"),
+    [
+        (Exponent(3.021, 2.94, 3.15), "3.02 (2.9 to 3.2)"),
+        (Exponent(3.0, 2.951, 3.0401), "3.00 (2.95 to 3.05)"),
+        (Exponent(0.42, 0.21, float("inf")), "0.42 (0.2 or more)"),
+        (Exponent(-0.001, -0.02, 0.01), "0.00 (-0.02 to 0.01)"),
+        (Exponent(1.98), "1.98"),
+    ],
+)
+def test_exponents_stand_inside_of_their_intervals(exponent: Exponent, text: str) -> None:
+    assert exponent_cell(exponent) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(8, "8"), (1024, "1,024"), (11.34, "11.3"), (5.678, "5.68"), (123.4, "123")]
+)
+def test_sizes_are_plain_numbers(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_picture_has_a_panel_a_variant_and_a_tick_a_size() -> None:
+    figure = scale_figure(scale_view(survey_record()), "what")
+    first, last = figure.axes
+    assert [text.get_text() for text in last.get_xticklabels()] == ["2", "4", "8", "12", "16", "32", "64"]
+    assert first.get_xscale() == first.get_yscale() == "log"
+    assert first.get_title("left") == "baseline"
+    assert any(line.get_linestyle() == "--" for line in first.lines)
+
+
+@pytest.mark.parametrize("name", ["batch", "grid"])
+def test_everything_lies_within_the_picture(name: str) -> None:
+    figure = scale_figure(scale_view(RECORDS[name]()), "what")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for text in (*axes.get_yticklabels(), axes.title, axes.yaxis.label):
+            assert text.get_window_extent().x0 >= figure.bbox.x0 - 1
+
+
+def test_the_same_record_is_the_same_file(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save_plot(RECORDS["search"](), tmp_path / f"{name}.svg")
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_a_record_without_a_point_is_not_drawn(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no complete launch"):
+        save_plot(survey_record(points=()), tmp_path / "out.png")
+    assert not list(tmp_path.iterdir())
