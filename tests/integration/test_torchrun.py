@@ -50,13 +50,16 @@ def test_all_ranks_took_the_same_steps_and_their_rows_add_up(run: Finished) -> N
     for training in (first, second):
         paths = {(samples.path, samples.phase) for samples in training.stages}
         assert {("buffer_sync", "forward"), ("all_reduce", "backward"), ("backbone", "backward")} <= paths
+        for index, step in enumerate(training.steps):
+            # Every cut is somebody's, so phases are the step but for what lies before the first and after the last.
+            phases = sum(samples[index] for samples in training.phases.values())
+            assert phases <= step
+            assert phases == pytest.approx(step, rel=0.1)
+            backward = training.phases["backward"][index]
+            assert sum(s.host[index] for s in training.stages if s.phase == "backward") <= backward * (1 + 1e-9)
         view = breakdown_view(run.record.model_copy(update={"training": training, "ranks": None}))
         assert view is not None
-        rows = sum(row.total.value for row in view.top_rows)
-        assert rows + view.unattributed["total"] == pytest.approx(view.step.value)
-        assert view.unattributed["total"] < 0.2 * view.step.value
-        for index, backward in enumerate(training.phases["backward"]):
-            assert sum(s.host[index] for s in training.stages if s.phase == "backward") <= backward * (1 + 1e-9)
+        assert -0.01 < view.unattributed["total"] / view.step.value < 0.2
 
 
 def test_the_slow_rank_is_named_with_its_stage(run: Finished) -> None:
