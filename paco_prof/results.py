@@ -169,15 +169,18 @@ class Comparison(_Result, ComparisonRecord):
 
     def _words(self) -> str:
         from paco_prof.analysis.comparison import comparison_view
+        from paco_prof.analysis.machines import by_machine
 
-        view = comparison_view(self)
+        machines = by_machine(self)
+        view = comparison_view(machines[0])
+        where = f" on the first of {len(machines)} machines" if len(machines) > 1 else ""
         speedups = []
         for variant in view.variants:
             said = "not measured"
             if variant.speedup is not None:
                 said = units.precise_ratio(variant.speedup.ratio) + ("" if variant.speedup.established else " (~)")
             speedups.append(f"{variant.name} {said}")
-        return f"beside {view.baseline.name}: {_few(speedups)}"
+        return f"beside {view.baseline.name}{where}: {_few(speedups)}"
 
 
 class Estimate(_Result, EstimateRecord):

@@ -17,6 +17,7 @@ from paco_prof.records import (
     Launch,
     MachineState,
     Memory,
+    Note,
     Side,
 )
 from paco_prof.variants.catalogue import TOGGLES
@@ -93,6 +94,20 @@ def aa_record(*, launches: int = 3, **changes: Any) -> ComparisonRecord:
     """The baseline against itself: all that differs is noise."""
     contestants = compared(FIELD, ["baseline", "baseline"])
     return record_of("compare", contestants, (ON_CPU, ON_CPU), launches, **changes)
+
+
+def two_machines_record() -> ComparisonRecord:
+    """Four launches of exact and of optimized, two of either on another machine; one of its processes died."""
+    other = CPU.model_copy(update={"threads": 2 * CPU.threads, "processor": "Another CPU", "load_average": 3.0})
+    record = comparison_record(launches=4)
+    placed = [
+        launch.model_copy(update={"environment": other if launch.round in (1, 3) else CPU})
+        for launch in record.launches
+    ]
+    failure = Failure(contestant=1, round=4, kind="died", during="step", detail="killed by SIGKILL", environment=other)
+    plan = record.plan.model_copy(update={"launches": 5})
+    notes = (Note(code="time_is_up", number=1),)
+    return record.model_copy(update={"launches": tuple(placed), "failures": (failure,), "plan": plan, "notes": notes})
 
 
 def unmeasured_record() -> ComparisonRecord:
@@ -215,4 +230,5 @@ RECORDS: dict[str, Callable[[], ComparisonRecord]] = {
     "one at a time": lambda: ablation_record("one-at-a-time"),
     "every toggle": lambda: ablation_record("one-at-a-time", [toggle.name for toggle in TOGGLES]),
     "leave one out": lambda: ablation_record("leave-one-out"),
+    "two machines": two_machines_record,
 }

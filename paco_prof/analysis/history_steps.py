@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
+from paco_prof.analysis.machines import by_machine
 from paco_prof.records import (
     YARDSTICK,
     BreakdownRecord,
@@ -71,7 +72,11 @@ def measured_steps(file: str, record: Record) -> tuple[MeasuredSteps, ...]:
     if isinstance(record, BreakdownRecord):
         return _of_breakdown(file, record)
     if isinstance(record, ComparisonRecord):
-        return tuple(_of_comparison(file, record, record.created, record.environment))
+        return tuple(
+            steps
+            for part in by_machine(record)
+            for steps in _of_comparison(file, part, record.created, part.environment)
+        )
     if isinstance(record, CheckRecord):
         return tuple(
             steps

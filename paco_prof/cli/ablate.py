@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paco_prof.cli.comparison import Choices, compare_or_resume
+from paco_prof.cli.engines import EngineChoice
 from paco_prof.cli.options import (
+    Address,
     Backbone,
     BatchSize,
+    CpusPerLaunch,
     Data,
     Device,
     Dim,
+    EngineName,
     Epoch,
+    GatherNegatives,
+    GpusPerLaunch,
     ImageSize,
     Launches,
     Markdown,
@@ -41,6 +47,7 @@ from paco_prof.cli.options import (
     Workers,
     auto_or_count,
     chosen,
+    gathering,
 )
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel
@@ -85,10 +92,15 @@ def ablate(
     epoch: Epoch = 0,
     seed: Seed = 0,
     threads: Threads = None,
+    gather_negatives: GatherNegatives = False,
     sequential: Sequential = False,
     retry_smaller: RetrySmaller = False,
     timeout: Timeout = None,
     no_fidelity: NoFidelity = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    cpus_per_launch: CpusPerLaunch = None,
+    gpus_per_launch: GpusPerLaunch = None,
     resume: Resume = None,
     output: Output = None,
     markdown: Markdown = None,
@@ -106,6 +118,9 @@ def ablate(
     With --model the defaults are others: drop-in, where --replace says what it is, and the variants drop-in-* of other
     components; one at a time also what can be set of any model. --toggles all is all of these in every mode, where they
     go together without the second of two that exclude each other.
+
+    With --engine ray the nodes of a Ray cluster take the launches, as many at once as there is room for; launches of
+    unlike machines are never judged together.
 
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
@@ -126,7 +141,7 @@ def ablate(
             window=window,
             dim=dim,
         ),
-        overrides=tuple(settings or ()),
+        overrides=(*(settings or ()), *gathering(gather_negatives)),
         device=device,
         epoch=epoch,
         seed=seed,
@@ -141,6 +156,7 @@ def ablate(
         data=data,
         workers=workers,
         own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
+        engine=EngineChoice(engine, address, cpus_per_launch, gpus_per_launch),
     )
 
     def contestants(field: Field) -> tuple[Design, tuple[Contestant, ...]]:

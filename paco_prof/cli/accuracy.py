@@ -21,7 +21,7 @@ __all__ = ["AccuracyChoices", "compare_accuracy"]
 DEFAULT_DATA = "digits"
 DEFAULT_SEEDS, DEFAULT_EPOCHS, DEFAULT_MARGIN = 3, 5, 1.0
 # What only times are compared with.
-OF_TIMES = ("launches", "pairs", "max_minutes", "timeout", "sequential", "retry_smaller", "epoch", "fidelity")
+OF_TIMES = ("launches", "pairs", "max_minutes", "timeout", "sequential", "retry_smaller", "epoch", "fidelity", "engine")
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,19 @@ import typer
 
 from paco_prof.cli.accuracy import AccuracyChoices, compare_accuracy
 from paco_prof.cli.comparison import Choices, compare_or_resume
+from paco_prof.cli.engines import EngineChoice
 from paco_prof.cli.options import (
+    Address,
     Backbone,
     BatchSize,
+    CpusPerLaunch,
     Data,
     Device,
     Dim,
+    EngineName,
     Epoch,
+    GatherNegatives,
+    GpusPerLaunch,
     ImageSize,
     Launches,
     Markdown,
@@ -42,6 +48,7 @@ from paco_prof.cli.options import (
     Workers,
     auto_or_count,
     chosen,
+    gathering,
 )
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel
@@ -78,10 +85,15 @@ def compare(
     epoch: Epoch = 0,
     seed: Seed = 0,
     threads: Threads = None,
+    gather_negatives: GatherNegatives = False,
     sequential: Sequential = False,
     retry_smaller: RetrySmaller = False,
     timeout: Timeout = None,
     no_fidelity: NoFidelity = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    cpus_per_launch: CpusPerLaunch = None,
+    gpus_per_launch: GpusPerLaunch = None,
     accuracy: Annotated[
         bool, typer.Option("--accuracy", help="Train every variant, and compare accuracy and not times.")
     ] = False,
@@ -137,6 +149,9 @@ def compare(
     same seeds: accuracy, the difference with its interval, whether a variant is as good within the margin, and the time
     to an accuracy. A baseline with the reference loop is trained as its exact twin, which is checked in the same run.
 
+    With --engine ray the nodes of a Ray cluster take the launches, as many at once as there is room for; launches of
+    unlike machines are never judged together.
+
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
     """
@@ -154,7 +169,7 @@ def compare(
             window=window,
             dim=dim,
         ),
-        overrides=tuple(settings or ()),
+        overrides=(*(settings or ()), *gathering(gather_negatives)),
         device=device,
         epoch=epoch,
         seed=seed,
@@ -169,6 +184,7 @@ def compare(
         data=data,
         workers=workers,
         own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
+        engine=EngineChoice(engine, address, cpus_per_launch, gpus_per_launch),
     )
 
     of_accuracy = AccuracyChoices(seeds, epochs, margin, target, twins=not no_twin)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paco_prof.cli.engines import EngineChoice
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import base_workload
-from paco_prof.errors import ExitCode, PacoProfError, UsageError
+from paco_prof.errors import ExitCode, PacoProfError, RankError, UsageError
+from paco_prof.ranks import started_by, this_place
 
 if TYPE_CHECKING:
     from paco_prof.measure.referee import ComparisonOutcome
@@ -24,7 +26,7 @@ DEFAULT_DATA = "synthetic"
 # Options that are not called like what they set.
 OPTIONS = {"num_parts": "--parts"}
 # What a comparison that goes on may have otherwise than it began.
-CHANGEABLE = ("launches", "max_minutes", "timeout", "retry_smaller")
+CHANGEABLE = ("launches", "max_minutes", "timeout", "retry_smaller", "engine")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Choices:
         max_minutes: for everything.
         data, workers: see `Workload`.
         own_model: what the options say about a model of the user's own.
+        engine: who takes the launches.
     """
 
     explicit: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Choices:
     data: str | None = None
     workers: int | None = None
     own_model: OwnModel = field(default_factory=OwnModel)
+    engine: EngineChoice = field(default_factory=EngineChoice)
 
     def given(self) -> dict[str, str]:
         """What is not as it is by default, and the option that made it so."""
@@ -68,6 +72,7 @@ class Choices:
             "overrides": "--set",
             "fidelity": "--no-fidelity",
             "own_model": "--model",
+            "engine": self.engine.given(),
         }
         return {name: special.get(name, option) for name, option in options.items()}
 
@@ -85,6 +90,7 @@ class Choices:
         overrides = {canonical(name): value for name, value in parse_overrides(self.overrides).items()}
         chosen = {**self.explicit, **overrides}
         placed = {name: getattr(self, name) for name in ("device", "epoch", "seed", "threads", "workers")}
+        placed["world_size"] = this_place().world_size
         data = self.data or DEFAULT_DATA
         base = base_workload(chosen, data=data, own_model=self.own_model, **placed)
         return Field(base, (*own_variants(Path.cwd()), *self.own_model.variants()), tuple(chosen))
@@ -108,22 +114,26 @@ def compare_or_resume(
         names_given: whether the command line says what to compare, which a comparison that goes on knows already.
         minutes_each: time for each variant, where no --max-minutes was given.
     """
+    if not this_place().is_first:
+        choices.engine.serve(choices.own_model.folders())
+        return ExitCode.DONE
     inputs: tuple[Path, ...] = ()
     if resume is not None:
         outputs = replace(outputs, record=outputs.record or resume)
         inputs = (resume,) if outputs.record != resume else ()
     outputs.check(inputs)
+    choices.engine.check()
 
     from paco_prof.measure.endings import comparison_ending, refusal
 
     record = _new(choices, contestants, minutes_each) if resume is None else _resumed(choices, resume, names_given)
-    outcome = _measured(record, outputs, choices.own_model.folders(), silent=quiet or no_progress)
+    outcome = _measured(record, outputs, choices, silent=quiet or no_progress)
     if outcome.error is None and (refused := refusal(outcome.record)) is not None:
         raise refused
     if not any(launch.is_complete for launch in outcome.record.launches):
         # There is nothing to draw.
         outputs = replace(outputs, plot=None)
-    is_saved = not isinstance(outcome.error, PacoProfError)
+    is_saved = not isinstance(outcome.error, PacoProfError) or isinstance(outcome.error, RankError)
     outputs.render(outcome.record, on_screen=not quiet, is_saved=is_saved)
     if (error := comparison_ending(outcome)) is not None:
         raise error
@@ -149,7 +159,7 @@ def _new(
         fidelity=choices.fidelity,
         seed=choices.seed,
     )
-    return new_comparison(chosen, plan, design, shareable_command(["paco-prof", *sys.argv[1:]]))
+    return new_comparison(chosen, plan, design, shareable_command([*started_by(this_place()), *sys.argv[1:]]))
 
 
 def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecord:
@@ -162,7 +172,7 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
         what = "variants" if names_given else fixed[0]
         raise UsageError(
             f"--resume takes what to measure from {path}; {what} cannot be chosen once more.",
-            "With it go --launches, --max-minutes, --timeout and --retry-smaller.",
+            "With it go --launches, --max-minutes, --timeout, --retry-smaller and --engine.",
         )
     record = read_kind(path, ComparisonRecord)
     for contestant in record.contestants:
@@ -176,12 +186,9 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
     )
 
 
-def _measured(
-    record: ComparisonRecord, outputs: Outputs, folders: Sequence[Path], *, silent: bool
-) -> ComparisonOutcome:
+def _measured(record: ComparisonRecord, outputs: Outputs, choices: Choices, *, silent: bool) -> ComparisonOutcome:
     from paco_prof.cli.progress import BarProgress, SilentProgress
-    from paco_prof.measure.referee import Referee
-    from paco_prof.measure.worker_process import ProcessLauncher
 
+    engine = choices.engine.engine_for(choices.own_model.folders())
     with SilentProgress() if silent else BarProgress(record.plan.max_seconds or 0.0) as progress:
-        return Referee(record, ProcessLauncher(python_path=folders), progress, outputs.save_record).run()
+        return engine.compare(record, progress, outputs.save_record)

@@ -8,12 +8,17 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
+    "Address",
     "Backbone",
     "BatchSize",
+    "CpusPerLaunch",
     "Data",
     "Device",
     "Dim",
+    "EngineName",
     "Epoch",
+    "GatherNegatives",
+    "GpusPerLaunch",
     "ImageSize",
     "Launches",
     "Markdown",
@@ -41,6 +46,7 @@ __all__ = [
     "Workers",
     "auto_or_count",
     "chosen",
+    "gathering",
     "variant_option",
 ]
 
@@ -104,6 +110,13 @@ Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:n]|mps|xpu", help="
 Epoch = Annotated[int, typer.Option(min=0, help="Epoch to measure: matching changes cost after the warm-up.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights, data and the order of steps.")]
 Threads = Annotated[int | None, typer.Option(min=1, max=4096, help="CPU threads; torch's choice by default.")]
+GatherNegatives = Annotated[
+    bool,
+    typer.Option(
+        "--gather-negatives",
+        help="Contrast every part with those of all ranks' images (torchrun): another objective than without.",
+    ),
+]
 NoFidelity = Annotated[
     bool, typer.Option("--no-fidelity", help="Do not compare loss and gradient with a float64 reference.")
 ]
@@ -157,6 +170,41 @@ Resume = Annotated[
     typer.Option(metavar="FILE", help="Go on with the comparison that --output wrote, into the same file."),
 ]
 
+# Who takes the launches.
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine", metavar="local|ray", help="Who takes the launches: this machine, or a Ray cluster (paco-prof[ray])."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="With --engine ray: the cluster; auto is the one that runs here. [default: $RAY_ADDRESS, or one that is "
+        "started on this machine]",
+        show_default=False,
+    ),
+]
+CpusPerLaunch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100_000,
+        help="With --engine ray: cores of a node that a launch has for itself. [default: all, of the smallest node]",
+        show_default=False,
+    ),
+]
+GpusPerLaunch = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="With --engine ray: GPUs of a node that a launch has for itself. [default: 1 where it runs on one]",
+        show_default=False,
+    ),
+]
+
 # Where the results go.
 Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the record as JSON.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown.")]
@@ -177,3 +225,8 @@ def auto_or_count(option: str, text: str, least: int) -> int | None:
 def chosen(**options: Any) -> dict[str, Any]:
     """The options that were given, by the settings' names."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def gathering(gather_negatives: bool) -> list[str]:
+    """What `--gather-negatives` sets, as `--set` would."""
+    return ["gather_negatives=true"] if gather_negatives else []

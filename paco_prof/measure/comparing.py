@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from paco_prof import __version__
 from paco_prof.errors import UsageError
+from paco_prof.measure.ledger import Ledger
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Contestant, Design, Note
 
 __all__ = ["new_comparison", "resumed"]
@@ -59,5 +60,4 @@ def resumed(record: ComparisonRecord, **changes: object) -> ComparisonRecord:
 
 
 def _is_anything_left(record: ComparisonRecord) -> bool:
-    taken = [len(record.launches_of(place)) for place in range(1, len(record.contestants))]
-    return any(number < record.plan.launches for number in taken)
+    return any(True for _ in Ledger(record, lambda _: None, lambda: 0.0).left())

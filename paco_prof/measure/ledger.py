@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from paco_prof.errors import PacoProfError
-from paco_prof.records import ComparisonRecord, Contestant, Failure, Launch, Note
+from paco_prof.records import YARDSTICK, ComparisonRecord, Contestant, Failure, Launch, Note
 
-__all__ = ["Ledger"]
+__all__ = ["Assignment", "Ledger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The one launch that is somebody's to take, of a comparison whose other launches others take.
+
+    Attributes:
+        place: the variant's, among the contestants.
+        round: which of the planned launches it is.
+        halvings: how often its batch is halved to begin with.
+        fidelity_of: the places of those that are held against float64 on the way.
+    """
+
+    place: int
+    round: int
+    halvings: int = 0
+    # Who does it is asked for that on the way; it is the same launch without.
+    fidelity_of: frozenset[int] = field(default=frozenset(), compare=False)
 
 
 class Ledger:
@@ -18,6 +37,7 @@ class Ledger:
         record: what to measure, and what has been measured already.
         save: given the record whenever a launch, or a failure, has been added.
         now: seconds on the host's clock.
+        only: the one launch that is to be taken; None for all.
 
     Attributes:
         record: as it is now.
@@ -26,7 +46,11 @@ class Ledger:
     """
 
     def __init__(
-        self, record: ComparisonRecord, save: Callable[[ComparisonRecord], None], now: Callable[[], float]
+        self,
+        record: ComparisonRecord,
+        save: Callable[[ComparisonRecord], None],
+        now: Callable[[], float],
+        only: Assignment | None = None,
     ) -> None:
         self.record = record
         self.unwritten: PacoProfError | None = None
@@ -34,6 +58,9 @@ class Ledger:
             max((launch.halvings for launch in record.launches if launch.contestant == place), default=0)
             for place in range(len(record.contestants))
         ]
+        if only is not None:
+            self.halvings[only.place] = max(only.halvings, self.halvings[only.place])
+        self._only = only
         self._save = save
         self._now = now
         self._start = now()
@@ -60,13 +87,22 @@ class Ledger:
 
     def is_left(self, place: int, number: int) -> bool:
         """Whether a launch is still to be taken."""
-        if place in self._given_up:
+        if place in self._given_up or self._is_of_others(place, number):
             return False
         wanted = (place, number, self.halvings[place])
         return not any(
             (launch.contestant, launch.round, launch.halvings) == wanted and launch.is_complete
             for launch in self.record.launches
         )
+
+    def lacks_fidelity(self, place: int) -> bool:
+        """Whether a contestant is still to be held against float64; what could not be once is not tried again."""
+        contestant = self.record.contestants[place]
+        has_failed = any(note.code == "no_fidelity" and note.number == place for note in self.record.notes)
+        # What others are only measured by claims nothing.
+        claims = contestant.name != YARDSTICK
+        is_asked = self.record.plan.fidelity and (self._only is None or place in self._only.fidelity_of)
+        return is_asked and claims and contestant.fidelity is None and not has_failed
 
     def give_up(self, *places: int) -> None:
         """Take no more launches of these."""
@@ -75,12 +111,12 @@ class Ledger:
     def add_launch(self, launch: Launch) -> None:
         """A launch is over, complete or not."""
         if launch.is_complete:
-            self._forget_earlier_failures(launch.contestant)
+            self.forget_earlier_failures(launch.contestant)
         self.update(launches=(*self.record.launches, launch))
 
     def add_failure(self, failure: Failure) -> None:
         """A process has failed."""
-        self._forget_earlier_failures(failure.contestant)
+        self.forget_earlier_failures(failure.contestant)
         self.update(failures=(*self.record.failures, failure))
 
     def add_note(self, note: Note) -> None:
@@ -102,11 +138,14 @@ class Ledger:
         except PacoProfError as error:
             self.unwritten = error
 
-    def _forget_earlier_failures(self, place: int) -> None:
+    def forget_earlier_failures(self, place: int) -> None:
         """What had failed before the comparison was resumed has been tried again."""
         if place in self._failed_before:
             self._failed_before.discard(place)
             self._change(failures=tuple(failure for failure in self.record.failures if failure.contestant != place))
+
+    def _is_of_others(self, place: int, number: int) -> bool:
+        return self._only is not None and (place, number) != (self._only.place, self._only.round)
 
     def _change(self, **changes: Any) -> None:
         seconds = self._seconds_before + self._now() - self._start

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from paco_prof.errors import OtherMachineError
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.launch import MIN_PAIRS, LaunchInProgress, Runner
-from paco_prof.measure.ledger import Ledger
+from paco_prof.measure.ledger import Assignment, Ledger
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.timetable import Timetable
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
-from paco_prof.records import YARDSTICK, ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
+from paco_prof.records import ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]
 
@@ -52,6 +52,7 @@ class Referee:
         now: seconds on the host's clock.
         monitor: makes what watches the machine during a launch, from the accelerator's identity.
         is_enough: asked after every round whether the record says already what it was made for.
+        only: the one launch that is to be taken; None for all that are left.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Referee:
         now: Callable[[], float] = time.monotonic,
         monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
         is_enough: Callable[[ComparisonRecord], bool] = lambda record: False,
+        only: Assignment | None = None,
     ) -> None:
-        self._ledger = Ledger(record, save, now)
+        self._ledger = Ledger(record, save, now, only)
         self._plan = record.plan
         self._launch_worker = launch_worker
         self._progress = progress
@@ -206,7 +208,7 @@ class Referee:
 
     def _runner(self, place: int, halvings: int) -> Runner:
         contestant = self._ledger.record.contestants[place].halved(halvings)
-        keep_initial = self._plan.fidelity and contestant.fidelity is None and contestant.name != YARDSTICK
+        keep_initial = self._ledger.lacks_fidelity(place)
         # A process that was started and is not known yet would be nobody's to end.
         with held_interrupts():
             runner = Runner(self._launch_worker(contestant, keep_initial=keep_initial), self._plan.timeout)
@@ -260,12 +262,9 @@ class Referee:
 
     def _measure_fidelity(self, place: int, runner: Runner) -> None:
         """Where that is still to be done; what cannot be compared has been timed all the same."""
-        contestant = self._ledger.record.contestants[place]
-        has_failed = any(note.code == "no_fidelity" and note.number == place for note in self._ledger.record.notes)
-        # What others are only measured by claims nothing.
-        claims = contestant.name != YARDSTICK
-        if not (self._plan.fidelity and claims) or contestant.fidelity is not None or has_failed:
+        if not self._ledger.lacks_fidelity(place):
             return
+        contestant = self._ledger.record.contestants[place]
         self._progress.begin(f"comparing {contestant.name} with float64")
         try:
             fidelity = runner.worker.fidelity(self._plan.timeout)

@@ -218,6 +218,7 @@ class Failure(Frozen):
         detail: the last line of its error, or how it ended.
         hint: what can be done about it.
         peak_bytes: the highest memory it is known to have had: the device's, or its own resident.
+        environment: where it was; None is where the record's first launch was, or is not known.
     """
 
     contestant: int = Field(ge=1)
@@ -229,10 +230,16 @@ class Failure(Frozen):
     detail: str
     hint: str = ""
     peak_bytes: int | None = None
+    environment: Environment | None = None
 
 
 class ComparisonRecord(Frozen):
-    """Variants against a baseline: the result of `paco-prof compare` and `paco-prof ablate`."""
+    """Variants against a baseline: the result of `paco-prof compare` and `paco-prof ablate`.
+
+    Attributes:
+        environment: where the first launch was taken; a launch from elsewhere tells where it is from.
+        launches: of all machines. Those of unlike ones are never judged together: `launches_of` has those of one.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["comparison"] = "comparison"
@@ -262,7 +269,19 @@ class ComparisonRecord(Frozen):
         return self.contestants[0]
 
     def launches_of(self, contestant: int) -> tuple[Launch, ...]:
-        """The complete launches of a variant, at the smallest batch that was needed; those are what is judged."""
-        mine = [launch for launch in self.launches if launch.contestant == contestant and launch.is_complete]
+        """The complete launches of a variant on the record's own machine, at the smallest batch that was needed there;
+        those are what is judged.
+        """
+        mine = [
+            launch
+            for launch in self.launches
+            if launch.contestant == contestant and launch.is_complete and self.is_of_this_machine(launch.environment)
+        ]
         halvings = max((launch.halvings for launch in mine), default=0)
         return tuple(launch for launch in mine if launch.halvings == halvings)
+
+    def is_of_this_machine(self, environment: Environment | None) -> bool:
+        """Whether what was measured there may stand beside what was measured in the record's own environment."""
+        if environment is None or self.environment is None:
+            return True
+        return not environment.differences(self.environment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from paco_prof import units
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, comparison_view
+from paco_prof.analysis.machines import by_machine
 from paco_prof.errors import UsageError
 from paco_prof.records import ComparisonRecord
 from paco_prof.render import figures
@@ -69,25 +70,46 @@ def save_comparison_plot(record: ComparisonRecord, path: Path) -> None:
     Raises:
         UsageError: nothing was measured, or the file cannot be written.
     """
-    if not comparison_view(record).measured:
+    if not any(comparison_view(part).measured for part in by_machine(record)):
         raise UsageError(f"{path} is not drawn: the record holds no complete launch.")
     figures.save_figure(lambda: comparison_figure(record), path)
 
 
 def comparison_figure(record: ComparisonRecord) -> Figure:
-    """Up to three panels below each other, of a record with one complete launch or more; no display is needed."""
-    view = comparison_view(record)
-    bars = waterfall(view)
-    shown = view.fastest or view.measured[0]
-    panels = [speedup_panel(view), *([_waterfall_panel(view, bars)] if bars else []), _stage_panel(view, shown)]
+    """Up to three panels below each other for each machine, of a record with one complete launch or more; no display is
+    needed.
+    """
+    machines = [part for part in by_machine(record) if comparison_view(part).measured]
+    panels = _panels(machines[0]) if len(machines) == 1 else []
+    if not panels:
+        panels = [_named(panel, place + 1) for place, part in enumerate(machines) for panel in _panels(part)]
     with figures.drawing():
         figure = figures.new_figure(0.4 + sum(panel.height + AROUND_PANEL for panel in panels))
         figure.set_layout_engine("constrained", h_pad=GAP)
-        figure.suptitle(_subject(record), x=0.01, ha="left", fontsize=figures.TITLE_SIZE + 1, parse_math=False)
+        title = _subject(record, len(machines))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=figures.TITLE_SIZE + 1, parse_math=False)
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[panel.height for panel in panels])
         for axes, panel in zip(grid[:, 0], panels, strict=True):
             panel.draw(axes)
     return figure
+
+
+def _panels(record: ComparisonRecord) -> list[figures.Panel]:
+    """Those of one machine."""
+    view = comparison_view(record)
+    bars = waterfall(view)
+    shown = view.fastest or view.measured[0]
+    return [speedup_panel(view), *([_waterfall_panel(view, bars)] if bars else []), _stage_panel(view, shown)]
+
+
+def _named(panel: figures.Panel, number: int) -> figures.Panel:
+    """A panel that says which machine it is of."""
+
+    def draw(axes: Axes) -> None:
+        panel.draw(axes)
+        figures.retitled(axes, f"{axes.get_title(loc='left')} (machine {number})")
+
+    return figures.Panel(panel.height, draw)
 
 
 def waterfall(view: ComparisonView) -> list[WaterfallBar]:
@@ -132,9 +154,11 @@ def _bars(first: str, before: float, ends: Sequence[tuple[str, float]], last: st
     return [*bars, WaterfallBar(last, 0.0, bars[-1].end, is_step=True)]
 
 
-def _subject(record: ComparisonRecord) -> str:
+def _subject(record: ComparisonRecord, num_machines: int) -> str:
     machine = record.environment
     device = "" if machine is None else f", {machine.accelerator or machine.processor}"
+    if num_machines > 1:
+        device = f", {units.count(num_machines)} machines"
     return f"PaCo-2 training step, {workload_subject(record.baseline.workload)}{device}"
 
 

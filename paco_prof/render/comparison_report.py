@@ -10,9 +10,11 @@ from paco_prof.analysis.ablation import AblationStep, Interaction, Prediction, i
 from paco_prof.analysis.comparison import ComparedVariant, ComparisonView, comparison_view
 from paco_prof.analysis.comparison_findings import find_in_comparison
 from paco_prof.analysis.expectation import Expectation
+from paco_prof.analysis.machines import by_machine
 from paco_prof.records import ComparisonRecord, Fidelity, Launch, SpeedupClaim
 from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
+from paco_prof.render.machines_report import machine_by_machine
 from paco_prof.render.preamble import command_line, machine, model, workload_subject
 from paco_prof.render.stage_table import stage_table
 from paco_prof.render.user_code_report import missing_sentence, replacement_sentence
@@ -27,10 +29,17 @@ MAX_STAGE_TABLES = 3
 
 
 def comparison_document(record: ComparisonRecord) -> Document:
-    """The whole report of a comparison record, partial ones included."""
+    """The whole report of a comparison record, partial ones included; of several machines one after the other."""
+    machines = by_machine(record)
+    title = f"{_title(record)}: {comparison_subject(record)}"
+    blocks = machine_by_machine(machines, _sections) if len(machines) > 1 else _sections(machines[0])
+    return Document(title, (*(Paragraph(text) for text in _preamble(record, len(machines))), *blocks))
+
+
+def _sections(record: ComparisonRecord) -> list[Block]:
+    """All that is to be said about the launches of one machine."""
     view = comparison_view(record)
-    blocks: list[Block] = [Paragraph(text) for text in _preamble(record)]
-    blocks += [Heading("Speed"), _speed_table(view), Paragraph(_speed_notes(view))]
+    blocks: list[Block] = [Heading("Speed"), _speed_table(view), Paragraph(_speed_notes(view))]
     is_ours = record.baseline.workload.model is None
     blocks += [Heading("What it changes"), _fidelity_table(view, is_ours)]
     blocks.append(Paragraph(FIDELITY if is_ours else FIDELITY_OF_ONES_OWN))
@@ -46,8 +55,7 @@ def comparison_document(record: ComparisonRecord) -> Document:
     found = find_in_comparison(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(comparison_sentence(finding) for finding in found))]
-    blocks += [Heading("How it was measured"), Paragraph(_method(record, view))]
-    return Document(f"{_title(record)}: {comparison_subject(record)}", tuple(blocks))
+    return [*blocks, Heading("How it was measured"), Paragraph(_method(record, view))]
 
 
 def comparison_subject(record: ComparisonRecord) -> str:
@@ -61,8 +69,8 @@ def _title(record: ComparisonRecord) -> str:
     return "paco-prof compare" if record.design == "compare" else f"paco-prof ablate, {record.design}"
 
 
-def _preamble(record: ComparisonRecord) -> list[str]:
-    lines = [] if record.environment is None else [machine(record.environment)]
+def _preamble(record: ComparisonRecord, num_machines: int) -> list[str]:
+    lines = [] if record.environment is None or num_machines > 1 else [machine(record.environment)]
     lines.append(model(record.baseline.workload))
     return [*lines, command_line(record)] if record.command else lines
 

@@ -21,9 +21,9 @@ __all__ = ["growth_figures"]
 # A small backbone and small parts: the loop over distances is what the time goes into.
 WORKLOAD = ["--backbone", "test_resnet", "--image-size", "64", "-K", "2", "-d", "16", "-r", "3"]
 # The loop grows with the cube, and what replaces it needs larger batches to be seen to grow at all.
-SIZES = {"baseline": "4,6,8,12,16,24", "exact": "16,32,64,128,256,512"}
+SIZES = {"baseline": "3,4,6,8,12,16", "exact": "64,96,128,192,256,384,512"}
 CUBIC, TOLERANCE, QUADRATIC, ERROR_PERCENT = 3.0, 0.3, 2.0, 15.0
-LAUNCHES, MINUTES = 3, 12
+LAUNCHES, MINUTES = 3, 8
 
 
 def growth_figures() -> list[Figure]:

@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from builders import analysis_record, cpu_record, exact_record, gpu_record, interrupted_record
-from comparisons import aa_record, ablation_record, comparison_record
+from comparisons import aa_record, ablation_record, comparison_record, two_machines_record
 from paco_prof.records import BreakdownRecord, ComparisonRecord
 from paco_prof.render.breakdown_report import breakdown_document
 from paco_prof.render.comparison_report import comparison_document
@@ -31,6 +31,7 @@ RECORDS = {
     "against-itself": aa_record(),
     "cumulative": ablation_record("cumulative"),
     "failures": ablation_record("one-at-a-time", status="interrupted"),
+    "two-machines": two_machines_record(),
 }
 
 

@@ -14,6 +14,7 @@ from comparisons import ablation_record
 from paco_prof import __version__
 from paco_prof.cli.app import run
 from paco_prof.measure import referee
+from paco_prof.measure.engines import local
 from paco_prof.records import ComparisonPlan, ComparisonRecord
 from paco_prof.store import write_record
 from paco_prof.variants.catalogue import TOGGLES
@@ -42,7 +43,7 @@ class Stand:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stand:
     stand = Stand()
-    monkeypatch.setattr(referee, "Referee", stand)
+    monkeypatch.setattr(local, "Referee", stand)
     monkeypatch.setattr(sys, "argv", ["paco-prof", "ablate"])
     monkeypatch.chdir(tmp_path)
     return stand

@@ -15,6 +15,7 @@ from paco_prof import __version__
 from paco_prof.cli.app import run
 from paco_prof.errors import UsageError
 from paco_prof.measure import referee
+from paco_prof.measure.engines import local
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Failure
 from paco_prof.store import read_kind, write_record
 
@@ -43,7 +44,7 @@ class Stand:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stand:
     stand = Stand()
-    monkeypatch.setattr(referee, "Referee", stand)
+    monkeypatch.setattr(local, "Referee", stand)
     monkeypatch.setattr(sys, "argv", ["paco-prof", "compare"])
     monkeypatch.chdir(tmp_path)
     return stand

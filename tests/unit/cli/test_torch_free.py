@@ -93,6 +93,10 @@ def torch_stays_out_of(arguments: tuple[str, ...], folder: Path) -> subprocess.C
         (("check", "--baseline", "run.json"), 2),
         (("show", "check.json", "--markdown", "out.md", "--plot", "out.svg"), 0),
         (("baseline", "--help"), 0),
+        (("scale", "--help"), 0),
+        (("scale", "--vary", "batch-size=4"), 2),
+        (("scale", "--vary", "d=8,16", "--variant", "d32"), 2),
+        (("scale", "--resume", "run.json"), 2),
     ],
 )
 def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
@@ -103,7 +107,7 @@ def test_torch_stays_out_of_comparisons(arguments: tuple[str, ...], code: int, t
 
 
 def test_the_referees_process_never_imports_torch() -> None:
-    names = ["referee", "ledger", "launch", "worker_process", "machine", "comparing", "steps", "shareable"]
+    names = ["referee", "ledger", "launch", "worker_process", "machine", "comparing", "steps", "shareable", "surveyor"]
     imports = "; ".join(f"import paco_prof.measure.{name}" for name in names)
     check = f"import sys; {imports}; sys.exit(str([name for name in {HEAVY!r} if name in sys.modules] or 0))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)

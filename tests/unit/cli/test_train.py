@@ -54,6 +54,9 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Tried:
         ("--data folder:pictures -K 50", "K=50 parts do not fit"),
         ("--data folder:pictures --resume", "holds no checkpoint"),
         ("--data folder:pictures --set surprise=1", "surprise"),
+        ("--data folder:pictures --gather-negatives", "needs several ranks: torchrun"),
+        ("--data folder:pictures --set gather_negatives=true", "needs several ranks: torchrun"),
+        ("--data folder:pictures --set world_size=2", "world_size"),
     ],
 )
 def test_what_cannot_be_used(refused: Tried, here: Path, words: str, said: str) -> None:
