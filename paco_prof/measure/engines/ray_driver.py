@@ -1,0 +1,194 @@
+"""The process that speaks with Ray: it asks a cluster to do pieces, and tells what has become of them. Free of torch.
+
+A process of its own, because Ray prints, handles signals, waits for minutes where there is no cluster, and ends the
+process that uses it where a cluster is lost; whoever measures goes on all the same, with what there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import socket
+import time
+from typing import Any
+
+from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.measure.engines import remote
+from paco_prof.measure.serving import serve
+
+__all__ = ["RayDriver", "main"]
+
+LOCAL = "local"
+# Seconds that a host may take to answer at all.
+SECONDS_TO_ANSWER = 3.0
+# Seconds that those who are cancelled have to end their own processes.
+SECONDS_TO_CANCEL = 5.0
+# Pieces come and go as short texts.
+OBJECT_STORE_BYTES = 80_000_000
+
+
+class RayDriver:
+    """Answers requests, one after the other.
+
+    Args:
+        ray: the module; None imports it.
+    """
+
+    def __init__(self, ray: Any = None) -> None:
+        self._ray = ray
+        # What is under way: the number that it was given under, by what Ray calls it.
+        self._numbers: dict[Any, int] = {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a request is answered with; a failure is an answer as well."""
+        try:
+            return {"ok": self._do(request), "peak_bytes": 0}
+        except PacoProfError as error:
+            failed = {"kind": "not applicable", "detail": error.message, "hint": error.hint}
+        except Exception as error:
+            failed = {"kind": "raised", "detail": _said(error), "hint": ""}
+        return {"failed": failed, "peak_bytes": 0}
+
+    def _do(self, request: dict[str, Any]) -> Any:
+        what = request["do"]
+        if what == "connect":
+            return self._connect(request["address"])
+        if what == "give":
+            return self._give(request["number"], request["told"], request["cpus"], request["gpus"])
+        if what == "look":
+            return {"ended": self._ended(request["seconds"]), "nodes": self._nodes()}
+        if what == "cancel":
+            return self._cancel()
+        raise AssertionError(f"cannot do {what}")
+
+    def _connect(self, address: str | None) -> list[dict[str, float]]:
+        found = address or os.environ.get("RAY_ADDRESS") or LOCAL
+        options: dict[str, Any] = {"address": found, "log_to_driver": False, "logging_level": "ERROR"}
+        if found == LOCAL:
+            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        else:
+            _refuse_where_nobody_answers(found)
+        ray = self._ray = self._ray or _imported()
+        try:
+            ray.init(**options)
+        except Exception as error:
+            raise _no_cluster(found, _said(error)) from error
+        return self._nodes()
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """CPUs and GPUs of the nodes that are alive."""
+        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return [{"cpus": resources.get("CPU", 0.0), "gpus": resources.get("GPU", 0.0)} for resources in alive]
+
+    def _give(self, number: int, told: str, cpus: int, gpus: int) -> None:
+        # Whoever is lost is told to us, and not tried again behind our back.
+        piece = self._ray.remote(remote.done).options(
+            num_cpus=cpus, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD", name="paco-prof"
+        )
+        self._numbers[piece.remote(told)] = number
+
+    def _ended(self, seconds: float) -> list[dict[str, Any]]:
+        if not self._numbers:
+            time.sleep(seconds)
+            return []
+        waiting = list(self._numbers)
+        done, _ = self._ray.wait(waiting, num_returns=1, timeout=seconds)
+        if done:
+            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        return [{"number": self._numbers.pop(each), **self._came(each)} for each in done]
+
+    def _came(self, piece: Any) -> dict[str, Any]:
+        """The part, or how whoever had the piece was lost.
+
+        Raises:
+            UsageError: no node can do it.
+        """
+        exceptions = self._ray.exceptions
+        try:
+            answer: dict[str, Any] = json.loads(self._ray.get(piece))
+        except exceptions.OutOfMemoryError:
+            return {"kind": "out of memory", "detail": "Ray ended it, for the node ran out of memory"}
+        except exceptions.RayTaskError as error:
+            # Ours, and no node's.
+            if isinstance(error.cause, ImportError):
+                raise UsageError(
+                    f"A node of the cluster cannot measure: {_said(error.cause)}.", "Install paco-prof on every node."
+                ) from error
+            raise
+        except exceptions.RayError as error:
+            return {"kind": "died", "detail": f"whoever took it was lost ({type(error).__name__})"}
+        if "refused" in answer:
+            raise UsageError(answer["refused"]["message"], answer["refused"]["hint"])
+        return answer
+
+    def _cancel(self) -> None:
+        """End what is under way, and give it time to end what it has started."""
+        for piece in self._numbers:
+            with contextlib.suppress(Exception):
+                self._ray.cancel(piece, force=False)
+        if self._numbers:
+            self._ray.wait(list(self._numbers), num_returns=len(self._numbers), timeout=SECONDS_TO_CANCEL)
+        self._numbers.clear()
+
+
+def _imported() -> Any:
+    for name, value in {
+        # Nothing is sent anywhere, and nothing is asked.
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # A launch without a GPU of its own sees what it would see without Ray.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }.items():
+        os.environ.setdefault(name, value)
+    return importlib.import_module("ray")
+
+
+def _refuse_where_nobody_answers(address: str) -> None:
+    """Ray waits for minutes for a cluster that is not there, or that was there once."""
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--address {address} is one for Ray's client, which takes no launches.",
+            "Give the command on a node of the cluster, with --address auto.",
+        )
+    try:
+        found = _bootstrap_address(address)
+        host, _, port = found.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _no_cluster(address, _said(error)) from error
+
+
+def _bootstrap_address(address: str) -> str:
+    """Where `auto` is: Ray knows."""
+    if address != "auto":
+        return address
+    services = importlib.import_module("ray._private.services")
+    return str(services.canonicalize_bootstrap_address_or_die(address))
+
+
+def _no_cluster(address: str, why: str) -> UsageError:
+    if address == LOCAL:
+        return UsageError(f"Ray does not start on this machine: {why.rstrip('.')}.")
+    where = "on this machine" if address == "auto" else f"at {address}"
+    return UsageError(
+        f"There is no Ray cluster {where}: {why.rstrip('.')}.",
+        "ray start --head starts one, and without --address one is started on this machine.",
+    )
+
+
+def _said(error: BaseException) -> str:
+    """The first line of an error, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def main() -> None:
+    """Serve until nobody asks any more."""
+    serve(RayDriver().answer)
+
+
+if __name__ == "__main__":
+    main()
