@@ -119,8 +119,8 @@ def _communication(view: CommunicationView, step: float) -> str:
         f"All-reduce: {units.gigabytes(view.num_bytes)} of gradients in {buckets} a step. "
         f"{units.percent(view.hidden.median)} of its time hides behind backward; what does not is "
         f"{units.milliseconds(view.exposed.median)} ms, {units.percent(view.exposed.median / step)} of the step. "
-        f"The rank that came last, and waited for nobody, was left with {units.milliseconds(view.least)} ms: that is the "
-        "network's part, the rest is waiting for slower ranks."
+        f"The rank that came last, and waited for nobody, was left with {units.milliseconds(view.least)} ms: that is "
+        "the network's part, the rest is waiting for slower ranks."
     )
     if view.buckets == 1:
         text += " One bucket is handed over when backward is done, so that nothing can hide."

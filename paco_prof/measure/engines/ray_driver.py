@@ -74,7 +74,7 @@ class RayDriver:
         try:
             ray.init(**options)
         except Exception as error:
-            raise _no_cluster(found, _said(error)) from error
+            raise _not_let_in(found, _said(error)) from error
         return self._nodes()
 
     def _nodes(self) -> list[dict[str, float]]:
@@ -167,9 +167,17 @@ def _bootstrap_address(address: str) -> str:
     return str(services.canonicalize_bootstrap_address_or_die(address))
 
 
-def _no_cluster(address: str, why: str) -> UsageError:
+def _not_let_in(address: str, why: str) -> UsageError:
+    """Why Ray cannot be used although somebody answers there."""
     if address == LOCAL:
         return UsageError(f"Ray does not start on this machine: {why.rstrip('.')}.")
+    return UsageError(
+        f"What answers at {address} is no Ray cluster that lets this process in: {why.rstrip('.')}.",
+        "All need one version of Ray, and where the cluster has a token RAY_AUTH_MODE=token and RAY_AUTH_TOKEN.",
+    )
+
+
+def _no_cluster(address: str, why: str) -> UsageError:
     where = "on this machine" if address == "auto" else f"at {address}"
     return UsageError(
         f"There is no Ray cluster {where}: {why.rstrip('.')}.",

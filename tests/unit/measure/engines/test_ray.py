@@ -110,6 +110,19 @@ class TestDriver:
         assert "\n" not in failed["detail"]
         assert time.monotonic() - begun < 10
 
+    def test_a_cluster_that_lets_nobody_in_is_not_said_to_be_missing(self) -> None:
+        class Locked(PlayedRay):
+            def init(self, **options: Any) -> None:
+                raise RuntimeError("Authentication token is missing or incorrect")
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            failed = asked(RayDriver(Locked()), "connect", address=address)["failed"]
+        assert failed["kind"] == "not applicable"
+        assert address in failed["detail"]
+        assert "token is missing" in failed["detail"]
+        assert "RAY_AUTH_TOKEN" in failed["hint"]
+
     def test_a_launch_has_its_cores_and_gpus_and_is_not_tried_behind_our_back(self) -> None:
         ray = PlayedRay()
         given(ray)
