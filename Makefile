@@ -68,6 +68,15 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
 		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \
 		--plot ../../reports/compare_drop_in.png
+	$(BIN)/paco-prof scale --vary batch-size=2,3,4,6,8,12 --target 64 --max-minutes 15 \
+		--output reports/scale_resnet50.json --markdown reports/scale_resnet50.md --plot reports/scale_resnet50.png
+	OMP_NUM_THREADS=1 $(BIN)/paco-prof breakdown --batch-size 8 --variant exact \
+		--output reports/breakdown_one_rank.json --markdown reports/breakdown_one_rank.md
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m paco_prof breakdown --batch-size 8 \
+		--variant exact --output reports/breakdown_two_ranks.json --markdown reports/breakdown_two_ranks.md
+	$(BIN)/paco-prof estimate --from reports/breakdown_one_rank.json --from reports/breakdown_two_ranks.json --gpus 8 \
+		--output reports/estimate_eight_devices.json --markdown reports/estimate_eight_devices.md
+	$(BIN)/python tests/benchmarks/ray_sweep.py
 	$(BIN)/paco-prof doctor --output reports/doctor.json --markdown reports/doctor.md
 	$(BIN)/python reports/write_readme.py
 

@@ -3,6 +3,8 @@
 # Ray is started on every node for as long as the job lives, and every launch goes to one of them.
 #SBATCH --job-name=paco-prof-sweep
 #SBATCH --ntasks-per-node=1
+# All of each node: nothing else is to be at work beside what is measured, and every core is ours.
+#SBATCH --exclusive
 set -euo pipefail
 
 head="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
@@ -12,12 +14,12 @@ cores="${SLURM_CPUS_ON_NODE:-1}"
 RAY_AUTH_TOKEN="$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
-srun --nodes 1 --ntasks 1 --nodelist "$head" \
+srun --nodes 1 --ntasks 1 --cpus-per-task "$cores" --nodelist "$head" \
     ray start --head --port "$port" --num-cpus "$cores" --include-dashboard false --disable-usage-stats --block &
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 if [ "$SLURM_NNODES" -gt 1 ]; then
     sleep "${SECONDS_FOR_HEAD:-20}"
-    srun --nodes "$((SLURM_NNODES - 1))" --ntasks "$((SLURM_NNODES - 1))" --exclude "$head" \
+    srun --nodes "$((SLURM_NNODES - 1))" --ntasks "$((SLURM_NNODES - 1))" --cpus-per-task "$cores" --exclude "$head" \
         ray start --address "$head:$port" --num-cpus "$cores" --disable-usage-stats --block &
 fi
 sleep "${SECONDS_FOR_NODES:-20}"

@@ -3,6 +3,8 @@
 # srun starts torchrun once on every node, and torchrun starts a process for every GPU of it.
 #SBATCH --job-name=paco-prof
 #SBATCH --ntasks-per-node=1
+# All of each node: nothing else is to be at work beside what is measured, and every core is ours.
+#SBATCH --exclusive
 set -euo pipefail
 
 # Where they meet: the first node, at a port that is this job's alone.
@@ -10,6 +12,6 @@ meeting="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((20000 +
 # GPUs that Slurm gives to each node; on nodes without any, NPROC processes.
 each="${SLURM_GPUS_ON_NODE:-${NPROC:-1}}"
 
-exec srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$each" \
+exec srun --cpus-per-task "${SLURM_CPUS_ON_NODE:-1}" torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$each" \
     --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$meeting" \
     -m paco_prof "$@"

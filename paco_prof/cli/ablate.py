@@ -122,6 +122,9 @@ def ablate(
     With --engine ray the nodes of a Ray cluster take the launches, as many at once as there is room for; launches of
     unlike machines are never judged together.
 
+    Started by torchrun, every variant trains on all devices together, a process on each: torchrun --nproc-per-node 2
+    -m paco_prof ablate. With --engine ray launches are taken by a cluster.
+
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
     """

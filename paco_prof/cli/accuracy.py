@@ -12,6 +12,7 @@ from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import refuse_synthetic
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, PacoProfError, UsageError
+from paco_prof.ranks import this_place
 
 if TYPE_CHECKING:
     from paco_prof.records import AccuracyRecord
@@ -57,6 +58,11 @@ def compare_accuracy(
     quiet: bool,
 ) -> int:
     """Train what is compared, or what is left of it, and report it."""
+    if not this_place().is_alone:
+        raise UsageError(
+            "--accuracy trains every variant by itself, and torchrun has started several processes.",
+            "Run it without torchrun.",
+        )
     unused = next((option for name, option in choices.given().items() if name in OF_TIMES), None)
     if unused is not None:
         raise UsageError(f"{unused} is for comparing times, and --accuracy trains.", "Leave it away.")

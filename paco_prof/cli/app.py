@@ -26,13 +26,15 @@ from paco_prof.cli.scale import scale
 from paco_prof.cli.show import show
 from paco_prof.cli.train import train
 from paco_prof.cli.variants import variants
-from paco_prof.errors import ExitCode, PacoProfError, RankError
-from paco_prof.ranks import is_first_rank
+from paco_prof.errors import ExitCode, PacoProfError, RankError, UsageError
+from paco_prof.ranks import is_first_rank, this_place
 
 __all__ = ["app", "main"]
 
 # A rank that is alone with its error has this long to find out: torchrun ends it where the first one has failed too.
 SECONDS_FOR_THE_FIRST = 6.0
+# What several processes do together; all else is one process's.
+OVER_RANKS = ("breakdown", "train", "compare", "ablate")
 
 app = typer.Typer(
     name="paco-prof",
@@ -64,11 +66,18 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Where every millisecond of a PaCo-2 training step goes, and what makes it faster."""
+    command = context.invoked_subcommand
+    if command not in OVER_RANKS and not this_place().is_alone:
+        raise UsageError(
+            f"{command} is one process's, and torchrun has started several.",
+            f"Run it without torchrun, which is for {', '.join(OVER_RANKS)}.",
+        )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from paco_prof.cli.options import (
     Device,
     Dim,
     Epoch,
+    GatherNegatives,
     ImageSize,
     Markdown,
     Model,
@@ -37,6 +38,7 @@ from paco_prof.cli.options import (
     Workers,
     auto_or_count,
     chosen,
+    gathering,
     variant_option,
 )
 from paco_prof.cli.outputs import Outputs
@@ -66,6 +68,7 @@ def breakdown(
     parts: Parts = None,
     window: Window = None,
     dim: Dim = None,
+    gather_negatives: GatherNegatives = False,
     device: Device = "auto",
     warmup: Annotated[
         str, typer.Option(metavar="auto|N", help="Steps to leave out; auto: until they stop getting faster.")
@@ -134,7 +137,8 @@ def breakdown(
     placed["world_size"] = place.world_size
     own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
     base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
-    planned = planned_variant(base, own.variant(variant, "baseline"), settings or [], explicit, own)
+    overrides = [*(settings or []), *gathering(gather_negatives)]
+    planned = planned_variant(base, own.variant(variant, "baseline"), overrides, explicit, own)
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")

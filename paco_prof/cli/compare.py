@@ -145,6 +145,9 @@ def compare(
     With --model the variant drop-in tells what one line of your own code would save (--replace says which), and whether
     loss and gradient stay those of your model in float64.
 
+    Started by torchrun, every variant trains on all devices together, a process on each: torchrun --nproc-per-node 2
+    -m paco_prof compare. With --engine ray launches are taken by a cluster.
+
     With --accuracy each variant is trained instead, on the same data (scikit-learn's digits by default) and with the
     same seeds: accuracy, the difference with its interval, whether a variant is as good within the margin, and the time
     to an accuracy. A baseline with the reference loop is trained as its exact twin, which is checked in the same run.

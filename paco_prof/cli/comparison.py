@@ -175,6 +175,13 @@ def _resumed(choices: Choices, path: Path, names_given: bool) -> ComparisonRecor
             "With it go --launches, --max-minutes, --timeout, --retry-smaller and --engine.",
         )
     record = read_kind(path, ComparisonRecord)
+    size, here = record.baseline.workload.world_size, this_place().world_size
+    if size != here:
+        devices = "devices together" if size > 1 else "device"
+        raise UsageError(
+            f"{path} is of {size} {devices}, and here {'are' if here > 1 else 'is'} {here}.",
+            f"Go on with torchrun --nproc-per-node {size} -m paco_prof." if size > 1 else "Go on without torchrun.",
+        )
     for contestant in record.contestants:
         refuse_what_is_nowhere(contestant.workload, Path.cwd())
     return resumed(

@@ -13,7 +13,6 @@ from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant, refuse_synthetic
 from paco_prof.errors import MeasurementError, UsageError
-from paco_prof.ranks import this_place
 
 if TYPE_CHECKING:
     from paco_prof.analysis.estimates import RunSize
@@ -97,16 +96,11 @@ def measure_estimate(
         The record of what was measured, None where that is nothing, and what ended the measurement early.
 
     Raises:
-        UsageError: something cannot be measured, or this is one of several ranks.
+        UsageError: something cannot be measured.
     """
     from paco_prof.planning import COMPARED
 
     size.check()
-    if not this_place().is_alone:
-        raise UsageError(
-            "estimate measures on one device, and torchrun has started several.",
-            "Measure with breakdown or train under torchrun, and give their records with --from.",
-        )
     jobs = _jobs(list(names) or list(COMPARED[options.own_model.is_given]), options)
     # The size of data that somebody chose is that of the run; that of the data which stand in for any is not.
     is_of_data = options.data is not None

@@ -43,8 +43,8 @@ class MachineMonitor:
         self._turns = _Turns({})
         self._neighbours: Neighbours | None = None
 
-    def begin(self, pids: Sequence[int]) -> None:
-        """Take the first readings; `pids` are our workers, and this process is ours as well."""
+    def begin(self, pids: Sequence[int], others: Sequence[int] = ()) -> None:
+        """Take the first readings; `pids` are our workers, and this process is ours as well, as `others` are."""
         self._load = _told(lambda: os.getloadavg()[0])
         self._mhz = _told(_mean_mhz)
         self._throttled = _throttle_counts(self._cpu_root)
@@ -54,7 +54,7 @@ class MachineMonitor:
         # Last, so that the readings above are none of the launch.
         workers = _told(lambda: {pid: CpuTime(pid) for pid in pids}) or {}
         self._turns = _Turns(workers)
-        self._neighbours = _told(lambda: Neighbours([CpuTime(), *workers.values()]))
+        self._neighbours = _told(lambda: Neighbours([CpuTime(), *workers.values(), *map(CpuTime, others)]))
 
     def turn(self, pid: int) -> None:
         """From here on it is this worker's turn, and all others of ours wait; takes about 0.2 ms."""

@@ -15,9 +15,11 @@ from paco_prof.records import ComparisonRecord, Fidelity, Launch, SpeedupClaim
 from paco_prof.render.comparison_text import comparison_sentence, failure_words, measured_ratio
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.machines_report import machine_by_machine
+from paco_prof.render.objective import objective_over_ranks
 from paco_prof.render.preamble import command_line, machine, model, workload_subject
 from paco_prof.render.stage_table import stage_table
 from paco_prof.render.user_code_report import missing_sentence, replacement_sentence
+from paco_prof.settings import Workload
 from paco_prof.stats.paired import ALPHA
 from paco_prof.stats.summary import CONFIDENCE
 
@@ -303,7 +305,17 @@ def _method(record: ComparisonRecord, view: ComparisonView) -> str:
         f"{units.count(plan.launches * len(view.variants))} planned launches of fresh processes are judged, {turns}. "
         f"A launch is one number, {number}; up to seven are judged by Student's t over launches, eight or more "
         "by the exact signed-rank test with the Hodges-Lehmann estimate. A difference is claimed at "
-        f"{_level()}, two-sided.{seconds}"
+        f"{_level()}, two-sided.{seconds}{_over_ranks(record.baseline.workload)}"
+    )
+
+
+def _over_ranks(workload: Workload) -> str:
+    if workload.world_size == 1:
+        return ""
+    return (
+        f" Each variant trains on {units.count(workload.world_size)} devices together, a process on each. A step is "
+        "rank 0's, which ends when the gradients of all are in; memory is that of the rank that needs most, loss and "
+        f"gradient beside float64 are rank 0's. {objective_over_ranks(workload)}"
     )
 
 

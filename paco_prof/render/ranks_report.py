@@ -8,6 +8,7 @@ from paco_prof import units
 from paco_prof.analysis.ranks import CommunicationView, OverRanks, RanksView, Straggler
 from paco_prof.render.document import Block, Bullets, Column, Heading, Paragraph, Row, Table
 from paco_prof.render.labels import plain_title, title_of
+from paco_prof.render.objective import objective_over_ranks
 from paco_prof.settings import Workload
 from paco_prof.stats.summary import CONFIDENCE
 
@@ -24,7 +25,7 @@ def ranks_blocks(view: RanksView, workload: Workload) -> list[Block]:
     if view.communication is not None:
         blocks.append(_communication_table(view.communication))
     blocks.append(Paragraph(_about(view)))
-    blocks.append(Paragraph(_objective(workload)))
+    blocks.append(Paragraph(objective_over_ranks(workload)))
     findings = [_straggler(view.straggler)] if view.straggler is not None else []
     if view.communication is not None:
         findings.append(_communication(view.communication, view.step.median))
@@ -76,24 +77,6 @@ def _about(view: RanksView) -> str:
         "the smallest, the median and the largest over ranks, which need not add up. Own work is the step without "
         "what a rank waits for others in: the exposed all-reduce, the buffers, gathering."
     )
-
-
-def _objective(workload: Workload) -> str:
-    joint = workload.world_size * workload.batch_size
-    if workload.gather_negatives:
-        contrast = (
-            f"Negatives are gathered from all ranks (gather_negatives), so that PaC is that of the joint batch of "
-            f"{joint} images. That is a different objective than without gathering, where each rank contrasts its own "
-            f"{workload.batch_size}; losses, accuracies and times of the two are not those of one model."
-        )
-    elif workload.model is not None:
-        contrast = "What each rank's loss contrasts with what is your model's to say; gradients are averaged."
-    else:
-        contrast = (
-            f"Each rank contrasts the parts of its own {workload.batch_size} images, and gradients are averaged; that "
-            f"is not the objective of one device with a batch of {joint}, nor that of gather_negatives."
-        )
-    return f"{contrast} Statistics of normalisation and class prototypes are rank 0's, which all get before each step."
 
 
 def _straggler(found: Straggler) -> str:

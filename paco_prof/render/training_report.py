@@ -10,6 +10,7 @@ from paco_prof.analysis.training_run import RunView, Term, TermTime, find_in_run
 from paco_prof.records import DataUsed, EpochResult, TrainingRunRecord
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.fidelity_report import fidelity_blocks
+from paco_prof.render.objective import objective_over_ranks
 from paco_prof.render.preamble import command_line, machine, model, variant_used, workload_subject
 from paco_prof.render.training_text import run_sentence
 from paco_prof.settings import Workload
@@ -73,21 +74,10 @@ def devices(workload: Workload) -> str:
     """How several devices share the work, and what that makes of the objective, in a few sentences."""
     number, batch = workload.world_size, workload.batch_size
     joint = units.count(number * batch)
-    text = (
+    return (
         f"Devices: {units.count(number)} devices, each with batches of {units.count(batch)}: {joint} images a step. "
-        "Gradients are averaged; losses are means over devices, images a second are those of all of them, and times "
-        "are the first one's. "
-    )
-    if workload.gather_negatives:
-        return text + (
-            f"Negatives are gathered from all of them, so that PaC is that of the {joint} images: a different "
-            "objective than without gathering."
-        )
-    if workload.model is not None:
-        return text + "What each of them contrasts with what is for the model to say."
-    return text + (
-        f"Each contrasts the parts of its own {units.count(batch)} images, which is a different objective than that of "
-        f"one device with a batch of {joint}."
+        "Losses are means over devices, images a second are those of all of them, and times are the first one's. "
+        f"{objective_over_ranks(workload)}"
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from paco_prof.errors import RankError, UsageError
+from paco_prof.errors import ExitCode, RankError, UsageError
 from paco_prof.measure.distributed.group import opened
-from paco_prof.measure.distributed.team import leading, serve
+from paco_prof.measure.distributed.team import TeamMonitor, leading, serve
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import ComparisonOutcome, Referee
 from paco_prof.measure.surveyor import ScaleOutcome
 from paco_prof.measure.worker_process import ProcessLauncher
 from paco_prof.ranks import Place
-from paco_prof.records import ComparisonRecord, ScaleRecord
+from paco_prof.records import ComparisonRecord, Note, ScaleRecord
 
 __all__ = ["RanksEngine"]
 
@@ -44,7 +46,8 @@ class RanksEngine:
         with opened(self._place, torch.device("cpu")) as group:
             try:
                 with leading(group, self._launcher_with) as launch_worker:
-                    outcome = Referee(record, launch_worker, progress, keep).run()
+                    monitor = partial(TeamMonitor, launch_worker)
+                    outcome = Referee(record, launch_worker, progress, keep, monitor=monitor).run()
                     error = outcome.error if launch_worker.is_lost else None
             except (RuntimeError, RankError) as lost:
                 outcome, error = ComparisonOutcome(grown[-1], lost), lost
@@ -54,7 +57,7 @@ class RanksEngine:
             told = group.end(error)
             if isinstance(told, RuntimeError):
                 raise told
-            ended = outcome.record.model_copy(update={"status": "interrupted"})
+            ended = outcome.record.model_copy(update=_ended(outcome.record, told))
             save(ended)
             return ComparisonOutcome(ended, told)
 
@@ -68,3 +71,10 @@ class RanksEngine:
 
     def _launcher_with(self, variables: Mapping[str, str]) -> ProcessLauncher:
         return ProcessLauncher(python_path=self._folders, variables=variables)
+
+
+def _ended(record: ComparisonRecord, told: BaseException) -> dict[str, Any]:
+    """What becomes of a record where the ranks ended before its launches did."""
+    if isinstance(told, KeyboardInterrupt) or getattr(told, "exit_code", None) == ExitCode.INTERRUPTED:
+        return {"status": "interrupted"}
+    return {"status": "failed", "notes": (*record.notes, Note(code="failed", detail=str(told)))}

@@ -12,18 +12,19 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from paco_prof.measure.distributed.group import Group
 from paco_prof.measure.interrupts import held_interrupts
+from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.worker_process import Launcher, Ready, WorkerError, WorkerHandle
 from paco_prof.records import Contestant, Fidelity, Memory
 
-__all__ = ["TeamLauncher", "leading", "serve"]
+__all__ = ["TeamLauncher", "TeamMonitor", "leading", "serve"]
 
 What = Literal["start", "ready", "step", "memory", "fidelity", "close", "end"]
 # Starts workers that meet at a port of rank 0's machine: given environment variables that are theirs alone.
@@ -97,7 +98,7 @@ class Member:
             return None
         return getattr(worker, order.what)(order.timeout)
 
-    def _start(self, order: Order) -> int:
+    def _start(self, order: Order) -> tuple[int, int]:
         assert order.contestant is not None
         variables = {
             "MASTER_ADDR": os.environ.get("MASTER_ADDR", "localhost"),
@@ -107,7 +108,7 @@ class Member:
         }
         worker = self._launcher_with(variables)(order.contestant, keep_initial=order.keep_initial)
         self._workers[order.team] = worker
-        return worker.pid
+        return self._group.node, worker.pid
 
 
 class TeamLauncher:
@@ -126,11 +127,18 @@ class TeamLauncher:
         self._member = member
         self._numbers = itertools.count()
         self.is_lost = False
+        self._beside: dict[int, list[int]] = {}
 
     def __call__(self, contestant: Contestant, *, keep_initial: bool) -> Team:
         number = next(self._numbers)
-        pids = self.ask(Order("start", number, contestant=contestant, keep_initial=keep_initial, port=_free_port()))
-        return Team(number, pids[0], self)
+        order = Order("start", number, contestant=contestant, keep_initial=keep_initial, port=_free_port())
+        (node, pid), *others = self.ask(order)
+        self._beside[pid] = [other for their_node, other in others if their_node == node]
+        return Team(number, pid, self)
+
+    def beside(self, pid: int) -> list[int]:
+        """The workers of the same team that are on the same machine as rank 0's."""
+        return self._beside.get(pid, [])
 
     def ask(self, order: Order) -> list[Any]:
         """Have every rank carry out an order; their answers, in the order of ranks.
@@ -198,6 +206,23 @@ class Team:
             raise WorkerError(
                 self.pid, failure.kind, failure.during, failure.detail, failure.hint, failure.peak_bytes
             ) from failure
+
+
+class TeamMonitor(MachineMonitor):
+    """Watches rank 0's machine during a launch of teams, whose other workers there are no strangers.
+
+    Args:
+        launcher: that has started them.
+        accelerator_uuid: of rank 0's device.
+    """
+
+    def __init__(self, launcher: TeamLauncher, accelerator_uuid: str | None) -> None:
+        super().__init__(accelerator_uuid)
+        self._launcher = launcher
+
+    def begin(self, pids: Sequence[int], others: Sequence[int] = ()) -> None:
+        """See `MachineMonitor.begin`."""
+        super().begin(pids, [*others, *(other for pid in pids for other in self._launcher.beside(pid))])
 
 
 @contextmanager

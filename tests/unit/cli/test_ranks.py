@@ -11,7 +11,11 @@ import pytest
 from bench import Bench
 from paco_prof.cli import app as cli
 from paco_prof.errors import RankError, UsageError
+from paco_prof.measure.comparing import new_comparison
 from paco_prof.ranks import Place, is_first_rank, started_by, this_place
+from paco_prof.records import ComparisonPlan, Contestant
+from paco_prof.settings import Workload
+from paco_prof.store import write_record
 
 OPTIONS = ["breakdown", "--steps", "1", "--output", "run.json", "--markdown", "run.md", "--no-progress"]
 
@@ -93,3 +97,33 @@ def test_a_command_line_begins_as_it_was_started() -> None:
     assert one == ["torchrun", "--nproc-per-node", "2", "-m", "paco_prof"]
     two = started_by(Place(0, 16, 0), {"LOCAL_WORLD_SIZE": "8", "GROUP_WORLD_SIZE": "2"})
     assert two == ["torchrun", "--nnodes", "2", "--nproc-per-node", "8", "-m", "paco_prof"]
+
+
+@pytest.mark.parametrize("command", ["scale --vary batch-size=2,4", "check", "doctor", "show run.json", "variants"])
+def test_what_one_process_does_is_refused_to_several(
+    command: str, as_rank: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_rank(0)
+    assert cli.run(command.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"paco-prof: {command.split()[0]} is one process's, and torchrun has started several.")
+
+
+def test_variants_are_not_trained_for_their_accuracy_by_several_processes(
+    as_rank: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_rank(0)
+    assert cli.run(["compare", "baseline", "exact", "--accuracy"]) == 2
+    assert "--accuracy trains every variant by itself" in capsys.readouterr().err
+
+
+def test_a_comparison_goes_on_with_as_many_devices_as_it_began(
+    tmp_path: Path, as_rank: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workload = Workload()
+    contestants = [Contestant(name=name, workload=workload, base=workload) for name in ("baseline", "exact")]
+    path = tmp_path / "run.json"
+    write_record(path, new_comparison(contestants, ComparisonPlan()))
+    as_rank(0)
+    assert cli.run(["compare", "--resume", str(path)]) == 2
+    assert "is of 1 device, and here are 2. Go on without torchrun." in capsys.readouterr().err

@@ -89,11 +89,12 @@ def test_data_in_words() -> None:
 def test_several_devices_are_told_with_what_they_make_of_the_objective() -> None:
     text = prose(training_document(run_of_devices()))
     assert "2 devices, each with batches of 32: 64 images a step" in text
-    assert "Each contrasts the parts of its own 32 images, which is a different objective" in text
+    assert "Each rank contrasts the parts of its own 32 images" in text
+    assert "is not the objective of one device with a batch of 64" in text
     gathered = prose(training_document(run_of_devices(gather_negatives=True)))
-    assert "PaC is that of the 64 images: a different objective than without gathering" in gathered
+    assert "PaC is that of the joint batch of 64 images. That is a different objective than without" in gathered
     own = prose(training_document(run_of_devices(model="mine:model")))
-    assert "for the model to say" in own
+    assert "is your model's to say" in own
     assert "loads them on each device" in text
     assert "devices" not in prose(training_document(healthy_run()))
     assert training_subject(run_of_devices()) == "resnet18, batch 32, 96 px on each of 2 devices, digits"

@@ -37,6 +37,7 @@ class FakeGroup:
 
     wire: Wire
     is_first: bool
+    node: int = 0
 
     def agree(self, value: Any) -> Any:
         if self.is_first:
@@ -104,6 +105,22 @@ def test_workers_of_a_team_meet_at_a_port_of_their_own() -> None:
     ports = {given["MASTER_PORT"] for given in first.variables}
     assert len(ports) > 1
     assert all(given["TORCHELASTIC_USE_AGENT_STORE"] == "False" for given in second.variables)
+
+
+def test_the_other_workers_of_a_team_on_this_machine_are_no_strangers() -> None:
+    wire = Wire()
+    ranks = [Rank(Players(steady())), Rank(Players(steady()))]
+    first, other = (cast("Group", FakeGroup(wire, is_first=is_first)) for is_first in (True, False))
+    thread = threading.Thread(target=serve, args=(other, ranks[1].launcher_with), daemon=True)
+    thread.start()
+    workload = Workload(world_size=2)
+    contestant = Contestant(name="baseline", workload=workload, base=workload)
+    with leading(first, ranks[0].launcher_with) as launch_worker:
+        team = launch_worker(contestant, keep_initial=False)
+        # Both ranks' players count their processes from the same number.
+        assert launch_worker.beside(team.pid) == [4_000_000]
+        team.close()
+    thread.join(timeout=10)
 
 
 def test_only_rank_0_is_compared_with_float64() -> None:
