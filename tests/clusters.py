@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from paco_prof.errors import UsageError
 from paco_prof.gate.trees import Tree
 from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.sweep import Ended
@@ -38,7 +37,7 @@ class PlayedPool:
         seed: int = 0,
         loses: Loss = lambda number: None,
     ) -> None:
-        self.room = room
+        self.room = self.capacity = room
         self.given: dict[int, dict[str, Any]] = {}
         self.all_given: list[dict[str, Any]] = []
         self.most_at_once = 0
@@ -61,9 +60,7 @@ class PlayedPool:
         if lost is not None:
             return [lost]
         answer = json.loads(done(told(piece, Path.cwd(), [], 1), self._launcher(number)))
-        if "refused" in answer:
-            raise UsageError(**answer["refused"])
-        return [Ended(number, answer["part"])]
+        return [Ended(number, **answer)]
 
     def cancel(self) -> None:
         self.num_cancelled += len(self.given)

@@ -191,7 +191,7 @@ CpusPerLaunch = Annotated[
     typer.Option(
         min=1,
         max=100_000,
-        help="With --engine ray: cores of a node that a launch has for itself. [default: all, of the smallest node]",
+        help="With --engine ray: cores of a node that a launch has for itself. [default: all; one launch a node]",
         show_default=False,
     ),
 ]

@@ -21,10 +21,12 @@ def machine_by_machine(
         records: one for each machine.
         sections: of the report of one.
     """
-    launches = " and ".join(units.count(len(record.launches)) for record in records)
+    launches = ", ".join(units.count(len(record.launches)) for record in records[:-1])
+    launches += f" and {units.count(len(records[-1].launches))}"
+    what = "launches" if all(record.launches for record in records) else "launches and failures"
     blocks: list[Block] = [
         Paragraph(
-            f"Not pooled: the launches are of {units.count(len(records))} unlike machines ({launches} launches). Times "
+            f"Not pooled: the {what} are of {units.count(len(records))} unlike machines ({launches} launches). Times "
             "of unlike machines are never judged together, so that each of them has a comparison of its own; a variant "
             "with few launches on a machine is as undecided there as it would be if there were no other."
         )

@@ -170,8 +170,11 @@ def _order(launch: Launch) -> tuple[int, int, int]:
 def _with_news(
     known: Sequence[Contestant], sent: Sequence[Contestant], came: Sequence[Contestant]
 ) -> tuple[Contestant, ...]:
+    # Who was not asked for a fidelity has none to tell, and somebody else may have told it meanwhile.
     return tuple(
-        before if there == given else before.as_built(there).model_copy(update={"fidelity": there.fidelity})
+        before
+        if there == given
+        else before.as_built(there).model_copy(update={"fidelity": there.fidelity or before.fidelity})
         for before, given, there in zip(known, sent, came, strict=True)
     )
 

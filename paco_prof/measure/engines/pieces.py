@@ -39,7 +39,7 @@ class Pieces(Protocol[P]):
 
         Args:
             part: the record that has come of it.
-            seconds: since it was given out.
+            seconds: that it took to whoever did it.
         """
         ...
 

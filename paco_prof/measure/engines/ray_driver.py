@@ -56,14 +56,14 @@ class RayDriver:
         if what == "connect":
             return self._connect(request["address"])
         if what == "give":
-            return self._give(request["number"], request["told"], request["cpus"], request["gpus"])
+            return self._give(request["number"], request["told"], request["cpus"], request["gpus"], request["node"])
         if what == "look":
             return {"ended": self._ended(request["seconds"]), "nodes": self._nodes()}
         if what == "cancel":
             return self._cancel()
         raise AssertionError(f"cannot do {what}")
 
-    def _connect(self, address: str | None) -> list[dict[str, float]]:
+    def _connect(self, address: str | None) -> list[dict[str, Any]]:
         found = address or os.environ.get("RAY_ADDRESS") or LOCAL
         options: dict[str, Any] = {"address": found, "log_to_driver": False, "logging_level": "ERROR"}
         if found == LOCAL:
@@ -77,15 +77,37 @@ class RayDriver:
             raise _not_let_in(found, _said(error)) from error
         return self._nodes()
 
-    def _nodes(self) -> list[dict[str, float]]:
-        """CPUs and GPUs of the nodes that are alive."""
-        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        return [{"cpus": resources.get("CPU", 0.0), "gpus": resources.get("GPU", 0.0)} for resources in alive]
+    def _nodes(self) -> list[dict[str, Any]]:
+        """The nodes that are alive; see `Node`."""
+        left = self._left_by_node()
+        nodes = []
+        for node in self._ray.nodes():
+            if node["Alive"]:
+                has = {name: node["Resources"].get(name, 0.0) for name in ("CPU", "GPU")}
+                # What is given away whole is not listed any more.
+                free = (
+                    has if node["NodeID"] not in left else {name: left[node["NodeID"]].get(name, 0.0) for name in has}
+                )
+                is_busy = any(free[name] < has[name] for name in has)
+                nodes.append({"id": node["NodeID"], "cpus": has["CPU"], "gpus": has["GPU"], "is_busy": is_busy})
+        return nodes
 
-    def _give(self, number: int, told: str, cpus: int, gpus: int) -> None:
+    def _left_by_node(self) -> dict[str, dict[str, float]]:
+        """What each node has left to give away; empty where this Ray does not tell."""
+        try:
+            left: dict[str, dict[str, float]] = self._ray._private.state.available_resources_per_node()
+        except AttributeError:
+            return {}
+        return left
+
+    def _give(self, number: int, told: str, cpus: int, gpus: int, node: str | None) -> None:
+        """Have a piece done on a node; None for wherever Ray finds room."""
+        where: Any = "SPREAD"
+        if node is not None:
+            where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         # Whoever is lost is told to us, and not tried again behind our back.
         piece = self._ray.remote(remote.done).options(
-            num_cpus=cpus, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD", name="paco-prof"
+            num_cpus=cpus, num_gpus=gpus, max_retries=0, scheduling_strategy=where, name="paco-prof"
         )
         self._numbers[piece.remote(told)] = number
 
@@ -100,27 +122,19 @@ class RayDriver:
         return [{"number": self._numbers.pop(each), **self._came(each)} for each in done]
 
     def _came(self, piece: Any) -> dict[str, Any]:
-        """The part, or how whoever had the piece was lost.
-
-        Raises:
-            UsageError: no node can do it.
-        """
+        """What a node has made of a piece, or how it was lost; never an error, which would cost the others."""
         exceptions = self._ray.exceptions
         try:
             answer: dict[str, Any] = json.loads(self._ray.get(piece))
         except exceptions.OutOfMemoryError:
             return {"kind": "out of memory", "detail": "Ray ended it, for the node ran out of memory"}
         except exceptions.RayTaskError as error:
-            # Ours, and no node's.
             if isinstance(error.cause, ImportError):
-                raise UsageError(
-                    f"A node of the cluster cannot measure: {_said(error.cause)}.", "Install paco-prof on every node."
-                ) from error
-            raise
+                message = f"A node of the cluster cannot measure: {_said(error.cause)}."
+                return {"refused": {"message": message, "hint": "Install paco-prof on every node."}}
+            return {"kind": "raised", "detail": f"the node that took it fails ({_said(error.cause)})"}
         except exceptions.RayError as error:
             return {"kind": "died", "detail": f"whoever took it was lost ({type(error).__name__})"}
-        if "refused" in answer:
-            raise UsageError(answer["refused"]["message"], answer["refused"]["hint"])
         return answer
 
     def _cancel(self) -> None:

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from paco_prof.errors import MeasurementError, UsageError
+from paco_prof.measure.engines.ray_nodes import Needs, Node, Tenancy
 from paco_prof.measure.engines.remote import told
 from paco_prof.measure.engines.sweep import Ended
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.worker_process import WorkerError, WorkerProcess
 
-__all__ = ["Needs", "RayPool"]
+__all__ = ["RayPool"]
 
 # Seconds to start Ray on a machine that is busy, and to answer what it has at hand.
 SECONDS_TO_CONNECT = 180.0
@@ -23,51 +24,11 @@ SECONDS_TO_ANSWER = 60.0
 COMMAND = (sys.executable, "-P", "-m", "paco_prof.measure.engines.ray_driver")
 
 
-class Needs:
-    """What a launch has of a node for itself.
-
-    Args:
-        cpus: cores; None for all that the smallest node has, so that nothing else of ours runs beside it.
-        gpus: None for one where the device that is asked for is one.
-        device: as `--device` has it.
-        nodes: of the cluster.
-
-    Raises:
-        UsageError: no node has as many.
-    """
-
-    def __init__(self, cpus: int | None, gpus: int | None, device: str, nodes: Sequence[dict[str, float]]) -> None:
-        most_gpus = int(max((node["gpus"] for node in nodes), default=0))
-        wants_one = device.startswith("cuda") or (device == "auto" and most_gpus > 0)
-        self.gpus = int(wants_one) if gpus is None else gpus
-        if self.gpus > most_gpus:
-            raise UsageError(
-                f"A launch needs {self.gpus} GPU{'s' if self.gpus != 1 else ''}, and no node of the cluster has more "
-                f"than {most_gpus}.",
-                "--gpus-per-launch or --device chooses otherwise.",
-            )
-        able = [int(node["cpus"]) for node in nodes if node["gpus"] >= self.gpus and node["cpus"] >= 1]
-        if not able:
-            raise UsageError(
-                "No node of the cluster has a CPU for a launch.", "ray start --num-cpus says how many it has."
-            )
-        self.cpus = min(able) if cpus is None else cpus
-        if self.cpus > max(able):
-            raise UsageError(
-                f"--cpus-per-launch {self.cpus} is more than any node of the cluster has: {max(able)} at most."
-            )
-
-    def room(self, nodes: Sequence[dict[str, float]]) -> int:
-        """How many launches find what they need at the same time."""
-        return sum(self._on(node) for node in nodes)
-
-    def _on(self, node: dict[str, float]) -> int:
-        by_cpus = int(node["cpus"] // self.cpus)
-        return min(by_cpus, int(node["gpus"] // self.gpus)) if self.gpus else by_cpus
-
-
 class RayPool:
     """Has pieces done by a Ray cluster; a context that ends what is under way, and the cluster if it was started here.
+
+    Unless it is said how many cores a launch has, each is sent to a node that has no other of them, and asks Ray for
+    all of its cores. Otherwise Ray chooses the nodes.
 
     Args:
         address: of the cluster; None starts one on this machine.
@@ -87,11 +48,12 @@ class RayPool:
         with held_interrupts():
             self._driver = WorkerProcess(COMMAND, dict(os.environ))
         try:
-            self._nodes: list[dict[str, float]] = self._ask("connect", SECONDS_TO_CONNECT, address=address)
+            self._nodes = _nodes(self._ask("connect", SECONDS_TO_CONNECT, address=address))
             self._needs = Needs(cpus, gpus, device, self._nodes)
         except BaseException:
             self._driver.close()
             raise
+        self._tenancy = Tenancy()
         self._is_anything_out = False
 
     def __enter__(self) -> RayPool:
@@ -104,19 +66,34 @@ class RayPool:
 
     @property
     def room(self) -> int:
-        return self._needs.room(self._nodes)
+        if self._needs.cpus is None:
+            return len(self._tenancy) + len(self._free())
+        return self.capacity
+
+    @property
+    def capacity(self) -> int:
+        return sum(self._needs.on(node) for node in self._nodes)
 
     def give(self, number: int, told_piece: dict[str, Any]) -> None:
-        text = told(told_piece, Path.cwd(), self._folders, self._needs.cpus)
+        cpus, place = self._needs.cpus, None
+        if cpus is None:
+            node = self._free()[0]
+            self._tenancy.take(number, node)
+            cpus, place = int(node.cpus), node.id
+        text = told(told_piece, Path.cwd(), self._folders, cpus)
         self._is_anything_out = True
-        self._ask("give", SECONDS_TO_ANSWER, number=number, told=text, cpus=self._needs.cpus, gpus=self._needs.gpus)
+        self._ask("give", SECONDS_TO_ANSWER, number=number, told=text, cpus=cpus, gpus=self._needs.gpus, node=place)
 
     def look(self, seconds: float) -> Sequence[Ended]:
         seen = self._ask("look", seconds + SECONDS_TO_ANSWER, seconds=seconds)
-        self._nodes = seen["nodes"]
-        return [Ended(**ended) for ended in seen["ended"]]
+        self._nodes = _nodes(seen["nodes"])
+        ended = [Ended(**each) for each in seen["ended"]]
+        for each in ended:
+            self._tenancy.leave(each.number, is_lost=each.part is None)
+        return ended
 
     def cancel(self) -> None:
+        self._tenancy.clear()
         if self._is_anything_out:
             self._is_anything_out = False
             with held_interrupts():
@@ -125,6 +102,9 @@ class RayPool:
                 except (MeasurementError, UsageError):
                     # Whoever does the asking is gone, and what it had asked for goes with it.
                     return
+
+    def _free(self) -> list[Node]:
+        return self._tenancy.free(node for node in self._nodes if self._needs.on(node))
 
     def _ask(self, what: str, timeout: float, **told_it: Any) -> Any:
         self._driver.send({"do": what, **told_it})
@@ -135,3 +115,7 @@ class RayPool:
                 raise UsageError(error.detail, error.hint) from error
             rest = "" if what == "connect" else "What was measured is kept, and --resume takes the rest."
             raise MeasurementError(f"Ray fails: {error.detail.rstrip('.')}.", rest) from error
+
+
+def _nodes(told_nodes: Sequence[dict[str, Any]]) -> list[Node]:
+    return [Node(**node) for node in told_nodes]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,18 +53,19 @@ def told(piece: dict[str, Any], folder: Path, folders: list[Path], cpus: int) ->
 
 
 def done(text: str, launcher: LimitingLauncher | None = None) -> str:
-    """What has come of a piece: the record, or why no node like this one can do it.
+    """What has come of a piece: the record and the seconds that it took, or why no node like this one can do it.
 
     Args:
         text: what `told` made of it.
         launcher: starts the workers; None for processes of this node.
     """
+    begun = time.monotonic()
     piece = json.loads(text)
     try:
         record = _done(piece, launcher)
     except PacoProfError as error:
         return json.dumps({"refused": {"message": error.message, "hint": error.hint}})
-    return json.dumps({"part": record.model_dump(mode="json")})
+    return json.dumps({"part": record.model_dump(mode="json"), "seconds": time.monotonic() - begun})
 
 
 def _done(piece: Mapping[str, Any], launcher: LimitingLauncher | None) -> ComparisonRecord | ScaleRecord:

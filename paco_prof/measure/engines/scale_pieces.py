@@ -8,7 +8,7 @@ from typing import Any
 
 from paco_prof.measure.scaling.ledger import ScaleLedger
 from paco_prof.measure.scaling.work import Search, Unit, Work, left
-from paco_prof.records import FailureKind, Largest, Note, ScaleFailure, ScalePoint, ScaleRecord, Status
+from paco_prof.records import FailureKind, Note, ScaleFailure, ScalePoint, ScaleRecord, Status
 
 __all__ = ["ScalePieces", "merged_growth"]
 
@@ -46,8 +46,9 @@ class ScalePieces:
 
     def give_out(self, piece: Work, max_seconds: float | None) -> dict[str, Any]:
         plan = self.record.plan.model_copy(update={"max_seconds": max_seconds})
-        nothing = {"points": (), "failures": (), "largest": (), "environment": None, "measuring_seconds": None}
-        sent = self.record.model_copy(update={**nothing, "status": "running", "plan": plan})
+        known = {"points": (), "largest": ()} if isinstance(piece, Unit) else self._known_of(piece)
+        nothing = {"failures": (), "environment": None, "measuring_seconds": None}
+        sent = self.record.model_copy(update={**known, **nothing, "status": "running", "plan": plan})
         self._sent[piece] = sent
         only: dict[str, Any] = {"contestant": piece.contestant}
         if isinstance(piece, Unit):
@@ -66,7 +67,7 @@ class ScalePieces:
         del self._sent[piece]
         self._tried.add(piece)
         if isinstance(piece, Search):
-            self.ledger.put_largest(Largest(contestant=piece.contestant, reason="failed"))
+            self.ledger.end_search(piece.contestant, "failed", detail)
             return
         failure = ScaleFailure(
             contestant=piece.contestant,
@@ -87,8 +88,20 @@ class ScalePieces:
                 self.ledger.add_note(Note(code="time_is_up", number=len(launches)))
             for piece in missing:
                 if isinstance(piece, Search):
-                    self.ledger.put_largest(Largest(contestant=piece.contestant, reason="time is up"))
+                    self.ledger.end_search(piece.contestant, "time is up")
         self.ledger.update(status=status)
+
+    def _known_of(self, piece: Search) -> dict[str, Any]:
+        """What a search begins with: the batches that were measured, and what has been tried.
+
+        A batch need not have been measured where the search will be, and so does not tell where it was: what fits
+        elsewhere is only where the search begins, and confirmed before it ends.
+        """
+        own = [point for point in self.record.points if point.contestant == piece.contestant]
+        return {
+            "points": tuple(point.model_copy(update={"environment": None}) for point in own),
+            "largest": tuple(each for each in self.record.largest if each.contestant == piece.contestant),
+        }
 
 
 def merged_growth(record: ScaleRecord, sent: ScaleRecord, part: ScaleRecord) -> ScaleRecord:
@@ -103,13 +116,14 @@ def merged_growth(record: ScaleRecord, sent: ScaleRecord, part: ScaleRecord) -> 
     )
     known = {(note.code, note.detail, note.number) for note in (*record.notes, *sent.notes)}
     notes = [note for note in part.notes if (note.code, note.detail, note.number) not in known]
+    points = [point for point in part.points if point not in sent.points]
     searched = {largest.contestant for largest in part.largest}
     return record.model_copy(
         update={
             # Where nothing has been measured yet, it is whatever machine is the first to tell.
             "environment": record.environment if record.points else part.environment or record.environment,
             "contestants": contestants,
-            "points": tuple(sorted((*record.points, *part.points), key=_order)),
+            "points": tuple(sorted((*record.points, *points), key=_order)),
             "failures": (*record.failures, *part.failures),
             "largest": tuple(
                 sorted(

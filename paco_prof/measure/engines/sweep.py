@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from paco_prof.errors import MeasurementError, PacoProfError
+from paco_prof.errors import MeasurementError, PacoProfError, UsageError
 from paco_prof.measure.engines.pieces import Pieces
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.progress import Progress
@@ -35,12 +35,16 @@ class Ended:
 
     Attributes:
         number: that it was given under.
-        part: the record that came of it; None where whoever had it was lost.
-        kind, detail: how they were lost.
+        part: the record that came of it; None where nothing did.
+        seconds: that it took to whoever did it, without what it had waited before.
+        refused: message and hint of why it cannot be done; None where it was not refused.
+        kind, detail: how whoever had it was lost, if it was neither done nor refused.
     """
 
     number: int
     part: dict[str, Any] | None = None
+    seconds: float = 0.0
+    refused: dict[str, str] | None = None
     kind: FailureKind = "died"
     detail: str = ""
 
@@ -53,6 +57,11 @@ class Pool(Protocol):
         """How many pieces can be under way at once."""
         ...
 
+    @property
+    def capacity(self) -> int:
+        """How many could be, if none of those who do them had something else to do."""
+        ...
+
     def give(self, number: int, told: dict[str, Any]) -> None:
         """Have a piece done."""
         ...
@@ -61,7 +70,7 @@ class Pool(Protocol):
         """Wait so long at most for pieces to end.
 
         Raises:
-            PacoProfError: there is nobody left to ask, or a piece cannot be done anywhere.
+            PacoProfError: there is nobody left to ask.
         """
         ...
 
@@ -112,7 +121,7 @@ class Sweep(Generic[P]):
         self._num_given = 0
         self._num_done = 0
         self._losses: dict[P, int] = {}
-        self._last_room = self._start
+        self._last_capacity = self._start
 
     def run(self) -> BaseException | None:
         """Have everything done; returns what ended it early, None where nothing did."""
@@ -135,8 +144,8 @@ class Sweep(Generic[P]):
         while True:
             ready = [piece for piece in self._pieces.left() if self._is_time_for(piece)]
             room = self._pool.room
-            if room:
-                self._last_room = self._now()
+            if self._pool.capacity:
+                self._last_capacity = self._now()
             if not ready or len(self._given) >= room:
                 return bool(ready)
             # Those who are done first take more of what is left; so many rounds there are to go.
@@ -154,10 +163,14 @@ class Sweep(Generic[P]):
 
     def _look(self) -> None:
         self._show()
-        for ended in self._pool.look(SECONDS_BETWEEN_LOOKS):
-            # In the middle of it the record would be half of two.
-            with held_interrupts():
+        over = self._pool.look(SECONDS_BETWEEN_LOOKS)
+        # In the middle of it the record would be half of two, and what else has come back would be lost.
+        with held_interrupts():
+            for ended in over:
                 self._end(ended)
+        for ended in over:
+            if ended.refused is not None:
+                raise UsageError(ended.refused["message"], ended.refused["hint"])
         self._refuse_to_wait_forever()
 
     def _end(self, ended: Ended) -> None:
@@ -166,7 +179,10 @@ class Sweep(Generic[P]):
             return
         if ended.part is not None:
             self._num_done += 1
-            self._pieces.take_back(given.piece, ended.part, self._now() - given.begun)
+            self._pieces.take_back(given.piece, ended.part, ended.seconds)
+            return
+        if ended.refused is not None:
+            self._pieces.lose(given.piece)
             return
         self._losses[given.piece] = self._losses.get(given.piece, 0) + 1
         if self._losses[given.piece] < MOST_LOSSES:
@@ -176,7 +192,7 @@ class Sweep(Generic[P]):
 
     def _refuse_to_wait_forever(self) -> None:
         now = self._now()
-        if not self._pool.room and now - self._last_room > PATIENCE:
+        if not self._pool.capacity and now - self._last_capacity > PATIENCE:
             left = len(self._given) + len(self._pieces.left())
             raise MeasurementError(
                 f"No node of the cluster is left that could take the {left} {self._what} that are left.",

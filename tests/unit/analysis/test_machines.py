@@ -13,6 +13,8 @@ from paco_prof.analysis.history_steps import measured_steps
 from paco_prof.analysis.machines import by_machine
 from paco_prof.analysis.pilots import pilots_of
 from paco_prof.records import ComparisonRecord
+from paco_prof.render.comparison_report import comparison_document
+from paco_prof.render.markdown import to_markdown
 from paco_prof.results import Comparison
 
 OTHER = CPU.model_copy(update={"threads": 64})
@@ -98,8 +100,28 @@ def test_a_result_in_a_line_says_that_there_are_others() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_machine_that_has_only_failed_is_none(number: int) -> None:
+def test_a_machine_that_has_only_failed_has_a_place_of_its_own_and_the_last(number: int) -> None:
     record = two_machines_record()
     here = tuple(launch for launch in record.launches if launch.environment == CPU)
     only = record.model_copy(update={"launches": here if number == 1 else record.launches})
-    assert len(by_machine(only)) == number
+    first, second = by_machine(only)
+    assert first.environment == CPU
+    assert (first.failures, second.failures) == ((), record.failures)
+    assert len(second.launches) == (0 if number == 1 else 4)
+    assert second.environment is not None
+    assert not second.environment.differences(record.failures[0].environment or CPU)
+
+
+def test_who_was_lost_before_it_could_tell_where_it_was_stands_with_the_first() -> None:
+    record = two_machines_record()
+    lost = tuple(failure.model_copy(update={"environment": None}) for failure in record.failures)
+    nowhere = record.model_copy(update={"environment": None, "failures": lost})
+    assert [part.failures for part in by_machine(nowhere)] == [lost, ()]
+
+
+def test_the_report_puts_no_failure_under_another_machine() -> None:
+    record = two_machines_record()
+    here = tuple(launch for launch in record.launches if launch.environment == CPU)
+    text = to_markdown(comparison_document(record.model_copy(update={"launches": here})))
+    assert "the launches and failures are of 2 unlike machines (4 and 0 launches)" in text
+    assert text.index("Machine 2 of 2") < text.index("killed by SIGKILL")

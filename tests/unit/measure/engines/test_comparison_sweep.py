@@ -17,9 +17,10 @@ from paco_prof.measure.comparing import new_comparison, resumed
 from paco_prof.measure.engines.comparison_pieces import ComparisonPieces
 from paco_prof.measure.engines.sweep import Ended, Sweep
 from paco_prof.measure.referee import Referee
+from paco_prof.measure.worker_process import Ready
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Environment, Launch
 from paco_prof.variants.contestants import Field, compared
-from played import Players, Silent
+from played import Players, Silent, _Worker
 
 SECONDS = {"baseline": 0.25, "exact": 0.1, "optimized": 0.08}
 
@@ -103,9 +104,30 @@ def test_as_many_launches_are_under_way_as_there_is_room_for() -> None:
     assert len(run.pool.all_given) == 6
 
 
-def test_each_contestant_is_held_against_float64_once() -> None:
-    run = Run(record_of(), room=6)
+def unbuilt(record: ComparisonRecord) -> ComparisonRecord:
+    """The same, before anybody has built anything: what only that tells is not known."""
+    nothing = {"num_parameters": None, "feature_map": None}
+    contestants = [
+        contestant.model_copy(update={"workload": contestant.workload.model_copy(update=nothing)})
+        for contestant in record.contestants
+    ]
+    return record.model_copy(update={"contestants": tuple(contestants)})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_contestant_is_held_against_float64_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(unbuilt(record_of()), room=6, seed=seed)
+    ready = _Worker.ready
+
+    def built(worker: _Worker, timeout: float) -> Ready:
+        answer = ready(worker, timeout)
+        workload = answer.contestant.workload.model_copy(update={"num_parameters": 10, "feature_map": (8, 3, 3)})
+        answer.contestant = answer.contestant.model_copy(update={"workload": workload})
+        return answer
+
+    monkeypatch.setattr(_Worker, "ready", built)
     record = run()
+    assert all(contestant.workload.num_parameters == 10 for contestant in record.contestants)
     asked = [place for piece in run.pool.all_given for place in piece["only"]["fidelity_of"]]
     assert sorted(asked) == [0, 1, 2]
     assert all(contestant.fidelity is not None for contestant in record.contestants)
@@ -220,13 +242,9 @@ def test_launches_of_unlike_machines_are_not_judged_together() -> None:
 
 
 def test_a_machine_that_builds_something_else_takes_no_part() -> None:
-    begun = record_of("baseline", "exact")
-    unknown = [
-        contestant.model_copy(update={"workload": contestant.workload.model_copy(update={"num_parameters": None})})
-        for contestant in begun.contestants
-    ]
-    run = Run(begun.model_copy(update={"contestants": tuple(unknown)}), room=1)
-    size = unknown[1].workload.model_copy(update={"num_parameters": 10, "feature_map": (8, 3, 3)})
+    begun = unbuilt(record_of("baseline", "exact"))
+    run = Run(begun, room=1)
+    size = begun.contestants[1].workload.model_copy(update={"num_parameters": 10, "feature_map": (8, 3, 3)})
     smaller = size.model_copy(update={"channels_last": not size.channels_last})
     workloads = iter([size, smaller, size])
 

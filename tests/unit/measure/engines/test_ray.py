@@ -13,7 +13,7 @@ import pytest
 from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.measure.engines import ray_engine, ray_pool
 from paco_prof.measure.engines.ray_driver import RayDriver
-from paco_prof.measure.engines.ray_pool import Needs, RayPool
+from paco_prof.measure.engines.ray_pool import RayPool
 
 
 class RayError(Exception):
@@ -39,10 +39,14 @@ class RayTaskError(RayError):
 class PlayedRay:
     """Ray, as far as it is used: every task is over at once."""
 
+    util = SimpleNamespace(
+        scheduling_strategies=SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: (node, soft))
+    )
     exceptions = SimpleNamespace(RayError=RayError, OutOfMemoryError=OutOfMemoryError, RayTaskError=RayTaskError)
 
-    def __init__(self, result: str | Exception = '{"part": {}}') -> None:
-        self.result = result
+    def __init__(self, result: str | Exception | dict[str, str | Exception] = '{"part": {}}') -> None:
+        # One for all, or one each.
+        self.results = result
         self.asked: dict[str, Any] = {}
         self.cancelled: list[str] = []
 
@@ -50,8 +54,8 @@ class PlayedRay:
         self.asked = options
 
     def nodes(self) -> list[dict[str, Any]]:
-        dead = {"Alive": False, "Resources": {"CPU": 64.0}}
-        return [{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}, {"Alive": True, "Resources": {}}, dead]
+        has = {"a": {"CPU": 4.0, "GPU": 1.0}, "b": {}, "c": {"CPU": 64.0}}
+        return [{"NodeID": name, "Alive": name != "c", "Resources": own} for name, own in has.items()]
 
     def remote(self, function: Any) -> Any:
         def options(**asked: Any) -> Any:
@@ -64,9 +68,10 @@ class PlayedRay:
         return tasks[:num_returns], tasks[num_returns:]
 
     def get(self, task: str) -> str:
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
+        result = self.results[task] if isinstance(self.results, dict) else self.results
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def cancel(self, task: str, force: bool) -> None:
         self.cancelled.append(task)
@@ -79,7 +84,7 @@ def asked(driver: RayDriver, what: str, **told: Any) -> Any:
 def given(ray: PlayedRay) -> RayDriver:
     driver = RayDriver(ray)
     asked(driver, "connect", address="local")
-    asked(driver, "give", number=7, told="it", cpus=2, gpus=1)
+    asked(driver, "give", number=7, told="it", cpus=2, gpus=1, node=None)
     return driver
 
 
@@ -89,7 +94,10 @@ class TestDriver:
     def test_a_cluster_of_its_own_is_small_and_silent(self) -> None:
         ray = PlayedRay()
         answer = asked(RayDriver(ray), "connect", address=None)
-        assert answer["ok"] == [{"cpus": 4.0, "gpus": 1.0}, {"cpus": 0.0, "gpus": 0.0}]
+        assert answer["ok"] == [
+            {"id": "a", "cpus": 4.0, "gpus": 1.0, "is_busy": False},
+            {"id": "b", "cpus": 0.0, "gpus": 0.0, "is_busy": False},
+        ]
         assert ray.asked["address"] == "local"
         assert (ray.asked["include_dashboard"], ray.asked["log_to_driver"]) == (False, False)
 
@@ -127,6 +135,23 @@ class TestDriver:
         ray = PlayedRay()
         given(ray)
         assert (ray.asked["num_cpus"], ray.asked["num_gpus"], ray.asked["max_retries"]) == (2, 1, 0)
+        assert ray.asked["scheduling_strategy"] == "SPREAD"
+
+    def test_a_launch_that_is_sent_to_a_node_runs_there_or_nowhere(self) -> None:
+        ray = PlayedRay()
+        asked(given(ray), "give", number=8, told="too", cpus=4, gpus=0, node="a")
+        assert ray.asked["scheduling_strategy"] == ("a", False)
+
+    @pytest.mark.parametrize(
+        ("left", "is_busy"),
+        [({"CPU": 4.0, "GPU": 1.0}, False), ({"CPU": 3.0, "GPU": 1.0}, True), ({"CPU": 4.0}, True), ({}, True)],
+    )
+    def test_a_node_of_which_somebody_has_a_part_is_busy(self, left: dict[str, float], is_busy: bool) -> None:
+        ray = PlayedRay()
+        state = SimpleNamespace(available_resources_per_node=lambda: {"a": left})
+        ray._private = SimpleNamespace(state=state)  # type: ignore[attr-defined]
+        nodes = asked(given(ray), "look", seconds=0.0)["ok"]["nodes"]
+        assert [node["is_busy"] for node in nodes] == [is_busy, False]
 
     def test_what_comes_back_is_told_once_with_the_nodes(self) -> None:
         driver = given(PlayedRay())
@@ -143,20 +168,32 @@ class TestDriver:
         assert (ended["number"], ended["kind"]) == (7, kind)
         assert "part" not in ended
 
-    def test_a_node_without_the_package_ends_the_sweep(self) -> None:
+    def test_a_node_without_the_package_refuses(self) -> None:
         error = RayTaskError(ModuleNotFoundError("No module named 'paco_prof'"))
-        failed = asked(given(PlayedRay(error)), "look", seconds=0.0)["failed"]
-        assert failed["detail"] == "A node of the cluster cannot measure: No module named 'paco_prof'."
+        (ended,) = asked(given(PlayedRay(error)), "look", seconds=0.0)["ok"]["ended"]
+        assert ended["refused"]["message"] == "A node of the cluster cannot measure: No module named 'paco_prof'."
 
-    def test_a_fault_of_ours_is_no_loss_of_a_node(self) -> None:
-        failed = asked(given(PlayedRay(RayTaskError(KeyError("oops")))), "look", seconds=0.0)["failed"]
-        assert failed["kind"] == "raised"
+    def test_a_node_that_fails_is_lost(self) -> None:
+        (ended,) = asked(given(PlayedRay(RayTaskError(OSError(28, "No space")))), "look", seconds=0.0)["ok"]["ended"]
+        assert ended == {"number": 7, "kind": "raised", "detail": "the node that took it fails (No space)"}
 
-    def test_a_node_that_refuses_is_heard(self) -> None:
-        failed = asked(given(PlayedRay('{"refused": {"message": "No.", "hint": "Do."}}')), "look", seconds=0.0)[
-            "failed"
-        ]
-        assert (failed["kind"], failed["detail"], failed["hint"]) == ("not applicable", "No.", "Do.")
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            '{"refused": {"message": "No.", "hint": "Do."}}',
+            RayTaskError(KeyError("oops")),
+            RayTaskError(ModuleNotFoundError("No module named 'paco_prof'")),
+            NodeDiedError("gone"),
+        ],
+    )
+    def test_whatever_becomes_of_one_the_others_arrive(self, bad: str | Exception) -> None:
+        ray = PlayedRay({"task it": '{"part": {}}', "task bad": bad, "task last": '{"part": {}, "seconds": 2.0}'})
+        driver = given(ray)
+        for number, told in ((8, "bad"), (9, "last")):
+            asked(driver, "give", number=number, told=told, cpus=2, gpus=0, node=None)
+        ended = asked(driver, "look", seconds=0.0)["ok"]["ended"]
+        assert [each["number"] for each in ended] == [7, 8, 9]
+        assert [each["number"] for each in ended if "part" in each] == [7, 9]
 
     def test_what_is_under_way_is_cancelled(self) -> None:
         ray = PlayedRay()
@@ -164,60 +201,16 @@ class TestDriver:
         assert ray.cancelled == ["task it"]
 
 
-NODES = [{"cpus": 0.0, "gpus": 0.0}, {"cpus": 4.0, "gpus": 0.0}, {"cpus": 16.0, "gpus": 2.0}]
-
-
-class TestNeeds:
-    """What a launch has for itself."""
-
-    def test_by_default_the_smallest_node_is_a_launchs_own(self) -> None:
-        needs = Needs(None, None, "cpu", NODES)
-        assert (needs.cpus, needs.gpus) == (4, 0)
-        assert needs.room(NODES) == 5
-
-    @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
-    def test_where_it_runs_on_a_gpu_it_has_one(self, device: str) -> None:
-        needs = Needs(None, None, device, NODES)
-        assert (needs.cpus, needs.gpus) == (16, 1)
-        assert needs.room(NODES) == 1
-        assert Needs(8, None, device, NODES).room(NODES) == 2
-
-    def test_gpus_that_are_asked_for_choose_the_nodes(self) -> None:
-        assert Needs(5, 2, "cpu", NODES).room(NODES) == 1
-
-    def test_without_a_gpu_auto_is_the_cpu(self) -> None:
-        assert Needs(2, None, "auto", NODES[:2]).gpus == 0
-
-    @pytest.mark.parametrize(
-        ("cpus", "gpus", "device", "words"),
-        [
-            (999, None, "cpu", "--cpus-per-launch 999 is more than any node of the cluster has: 16 at most"),
-            (None, 3, "cpu", "A launch needs 3 GPUs, and no node of the cluster has more than 2"),
-        ],
-    )
-    def test_more_than_any_node_has_is_refused(
-        self, cpus: int | None, gpus: int | None, device: str, words: str
-    ) -> None:
-        with pytest.raises(UsageError, match=words):
-            Needs(cpus, gpus, device, NODES)
-
-    def test_a_gpu_that_nobody_has_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="needs 1 GPU, and no node"):
-            Needs(None, None, "cuda", NODES[:2])
-
-    def test_nodes_without_a_cpu_take_nothing(self) -> None:
-        with pytest.raises(UsageError, match="No node of the cluster has a CPU"):
-            Needs(None, None, "cpu", NODES[:1])
-
-
 DRIVER = """
 import json, sys
 for line in sys.stdin:
     asked = json.loads(line)
-    nodes = [{"cpus": 1.0, "gpus": 0.0}]
+    nodes = [{"id": "a", "cpus": 1.0, "gpus": 0.0}, {"id": "b", "cpus": 64.0, "gpus": 0.0}]
     answers = {"connect": nodes, "look": {"nodes": nodes, "ended": [{"number": 0, "kind": "died", "detail": "gone"}]}}
-    if asked["do"] == "give":
+    if asked["do"] == "give" and asked["told"].find("the end") >= 0:
         sys.exit("the cluster is gone")
+    if asked["do"] == "give":
+        print(asked["node"], asked["cpus"], json.loads(asked["told"])["cpus"], file=open(sys.argv[1], "a"))
     print(json.dumps({"ok": answers.get(asked["do"]), "peak_bytes": 0}), flush=True)
 """
 
@@ -229,18 +222,35 @@ class TestPool:
     def _driver(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         script = tmp_path / "driver.py"
         script.write_text(DRIVER)
-        monkeypatch.setattr(ray_pool, "COMMAND", (ray_pool.sys.executable, str(script)))
+        monkeypatch.setattr(ray_pool, "COMMAND", (ray_pool.sys.executable, str(script), str(tmp_path / "given")))
 
     def test_what_its_process_tells_arrives(self) -> None:
         with RayPool("auto", None, None, "cpu") as pool:
-            assert pool.room == 1
             (ended,) = pool.look(0.0)
             assert (ended.number, ended.part, ended.kind) == (0, None, "died")
+
+    def test_without_a_number_of_cores_each_launch_has_a_node_and_all_of_its_cores(self, tmp_path: Path) -> None:
+        with RayPool("auto", None, None, "cpu") as pool:
+            assert pool.room == 2
+            pool.give(0, {})
+            pool.give(1, {})
+            assert pool.room == 2
+            pool.look(0.0)
+            pool.give(2, {})
+            assert (tmp_path / "given").read_text().splitlines() == ["a 1 1", "b 64 64", "a 1 1"]
+            pool.cancel()
+            assert pool.room == 2
+
+    def test_with_a_number_of_cores_a_node_takes_as_many_as_it_has_room_for(self, tmp_path: Path) -> None:
+        with RayPool("auto", 8, None, "cpu") as pool:
+            assert (pool.room, pool.capacity) == (8, 8)
+            pool.give(0, {})
+            assert (tmp_path / "given").read_text().splitlines() == ["None 8 8"]
 
     def test_a_process_that_ends_is_no_end_of_ours(self) -> None:
         with RayPool("auto", None, None, "cpu") as pool:
             with pytest.raises(MeasurementError, match="Ray fails: ended with exit code 1: the cluster is gone"):
-                pool.give(0, {})
+                pool.give(0, {"what": "the end"})
             pool.cancel()
 
 

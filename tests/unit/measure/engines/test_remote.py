@@ -27,6 +27,7 @@ def piece_of(base: Workload = RESNET50) -> dict[str, object]:
 
 def test_it_takes_the_one_launch_that_is_its_own(tmp_path: Path) -> None:
     answer = json.loads(remote.done(remote.told(piece_of(), tmp_path, [], 1), launcher_of(Players(steady()))))
+    assert answer["seconds"] > 0
     record = ComparisonRecord.model_validate(answer["part"])
     assert [(launch.contestant, launch.round) for launch in record.launches] == [(1, 2)]
 

@@ -11,7 +11,8 @@ from builders import CPU
 from clusters import PlayedPool, doubled
 from paco_prof.measure.engines.scale_pieces import ScalePieces
 from paco_prof.measure.engines.sweep import Ended, Sweep
-from paco_prof.records import ScaleRecord
+from paco_prof.measure.scaling.work import Search
+from paco_prof.records import Largest, ScaleRecord, Trial
 from played import Silent
 from surveyed import Lab, PlayedSize, survey
 
@@ -78,6 +79,37 @@ def test_each_search_is_somebodys() -> None:
     assert sum(1 for piece in pool.all_given if "sizes" not in piece["only"]) == 2
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_begins_with_what_was_measured_and_tried_of_its_variant(seed: int) -> None:
+    done = Lab().run(survey(find_largest=True, memory_limit_bytes=500)).record
+    begun = done.model_copy(
+        update={
+            "status": "interrupted",
+            "largest": tuple(
+                each.model_copy(update={"reason": "interrupted", "trials": each.trials[:2]}) for each in done.largest
+            ),
+        }
+    )
+    lab = Lab()
+    whole, pool = swept(begun, lambda number: lab, seed=seed)
+    assert whole.largest == done.largest
+    assert whole.points == done.points
+    assert len(lab.started) == sum(len(each.trials) - 2 for each in done.largest)
+    for piece in pool.all_given:
+        told = [each["contestant"] for name in ("points", "largest") for each in piece["record"][name]]
+        assert set(told) == {piece["only"]["contestant"]}
+
+
+def test_a_search_that_costs_every_node_keeps_what_was_tried_before() -> None:
+    done = Lab().run(survey(find_largest=True, memory_limit_bytes=500)).record
+    begun = done.model_copy(
+        update={"largest": tuple(each.model_copy(update={"reason": "interrupted"}) for each in done.largest)}
+    )
+    whole, _ = swept(begun, loses=lambda number: Ended(number, detail="the node is gone"))
+    assert [each.reason for each in whole.largest] == ["failed", "failed"]
+    assert [each.trials for each in whole.largest] == [each.trials for each in done.largest]
+
+
 def test_every_point_tells_where_it_was_taken() -> None:
     def lab(number: int) -> Lab:
         return Lab(environment_of=lambda process: doubled(CPU) if number == 2 else CPU)
@@ -85,3 +117,30 @@ def test_every_point_tells_where_it_was_taken() -> None:
     whole, _ = swept(survey(), lab)
     assert sum(1 for point in whole.points if point.environment == doubled(CPU)) == 1
     assert whole.status == "complete"
+
+
+def searched() -> Largest:
+    """A search that was interrupted in the middle."""
+    trials = (Trial(size=16, steps=3, fits=True, peak_bytes=160),)
+    return Largest(
+        contestant=0, size=16, reason="interrupted", limit_bytes=1000, peak_bytes=160, trials=trials, environment=CPU
+    )
+
+
+def test_a_search_that_is_given_up_keeps_what_it_has_found() -> None:
+    record = survey(variants=["exact"], find_largest=True).model_copy(update={"largest": (searched(),)})
+    pieces = ScalePieces(record, lambda _: None)
+    pieces.give_out(Search(0), None)
+    pieces.give_up(Search(0), "died", "the node is gone, 3 times")
+    given_up = searched().model_copy(update={"reason": "failed", "detail": "the node is gone, 3 times"})
+    assert pieces.record.largest == (given_up,)
+
+
+def test_a_search_that_nobody_had_time_for_keeps_what_was_found_before() -> None:
+    record = survey(find_largest=True).model_copy(update={"largest": (searched(),)})
+    pieces = ScalePieces(record, lambda _: None)
+    pieces.finish("complete")
+    assert pieces.record.largest == (
+        searched().model_copy(update={"reason": "time is up"}),
+        Largest(contestant=1, reason="time is up"),
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paco_prof.errors import MeasurementError
+from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.measure.engines.sweep import Ended, Sweep
 from paco_prof.records import FailureKind, Status
 from played import Silent
@@ -21,6 +21,7 @@ class Numbers:
         self.least = least
         self.shares: list[float | None] = []
         self.back: list[int] = []
+        self.seconds: list[float] = []
         self.given_up: list[int] = []
         self.status: Status | None = None
 
@@ -37,6 +38,7 @@ class Numbers:
 
     def take_back(self, piece: int, part: dict[str, Any], seconds: float) -> None:
         self.back.append(piece)
+        self.seconds.append(seconds)
 
     def lose(self, piece: int) -> None:
         self.waiting.append(piece)
@@ -53,6 +55,7 @@ class Nodes:
 
     def __init__(self, room: int, seconds: float | None) -> None:
         self.room = room
+        self.capacity = room
         self.clock = 0.0
         self.under_way: dict[int, float] = {}
         self.cancelled: list[int] = []
@@ -114,12 +117,31 @@ def test_a_cluster_without_room_is_waited_for_and_not_for_ever() -> None:
 def test_a_node_that_comes_in_time_goes_on() -> None:
     class Growing(Nodes):
         def look(self, seconds: float) -> Sequence[Ended]:
-            self.room = 1 if self.clock > 30 else 0
+            self.room = self.capacity = 1 if self.clock > 30 else 0
             return super().look(seconds)
 
     pieces = Numbers(2)
     assert swept(pieces, Growing(0, seconds=5.0)) is None
     assert sorted(pieces.back) == [0, 1]
+
+
+def test_nodes_that_others_keep_busy_are_waited_for_as_long_as_it_takes() -> None:
+    class Shared(Nodes):
+        def look(self, seconds: float) -> Sequence[Ended]:
+            self.room = 1 if self.clock > 1000 else 0
+            return super().look(seconds)
+
+    pieces, nodes = Numbers(2), Shared(0, seconds=5.0)
+    nodes.capacity = 1
+    assert swept(pieces, nodes) is None
+    assert sorted(pieces.back) == [0, 1]
+
+
+def test_nodes_that_others_keep_busy_are_not_waited_for_after_the_time_for_everything() -> None:
+    pieces, nodes = Numbers(2), Nodes(0, seconds=5.0)
+    nodes.capacity = 1
+    assert swept(pieces, nodes, max_seconds=100.0) is None
+    assert (pieces.waiting, pieces.status) == ([0, 1], "complete")
 
 
 def test_what_waits_for_room_on_a_cluster_of_others_is_given_up_after_the_time_for_everything() -> None:
@@ -138,3 +160,35 @@ def test_an_answer_to_what_was_given_up_changes_nothing() -> None:
     pieces = Numbers(1)
     assert swept(pieces, Echo(1, seconds=2.0)) is None
     assert pieces.back == [0]
+
+
+class Batch(Nodes):
+    """All that is under way comes back at the same time, as it is said."""
+
+    def __init__(self, *how: Ended) -> None:
+        super().__init__(len(how), seconds=None)
+        self._how = how
+
+    def look(self, seconds: float) -> Sequence[Ended]:
+        self.clock += seconds
+        self.under_way.clear()
+        return self._how
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_refusal_ends_the_sweep_and_costs_nothing_that_came_back_with_it(place: int) -> None:
+    pieces = Numbers(3)
+    refused = Ended(place, refused={"message": "No such folder.", "hint": "Copy it."})
+    error = swept(pieces, Batch(*(refused if number == place else Ended(number, {}) for number in range(3))))
+    assert isinstance(error, UsageError)
+    assert (error.message, error.hint) == ("No such folder.", "Copy it.")
+    assert pieces.back == [number for number in range(3) if number != place]
+    assert (pieces.waiting, pieces.status) == ([place], "failed")
+
+
+def test_what_waited_for_its_turn_is_not_said_to_have_taken_that_long() -> None:
+    pieces = Numbers(1)
+    nodes = Batch(Ended(0, {}, seconds=0.25))
+    assert swept(pieces, nodes) is None
+    assert nodes.clock == 1.0
+    assert pieces.seconds == [0.25]
