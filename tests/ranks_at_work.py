@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from paco_prof.errors import RankError
-from paco_prof.measure.distributed.group import opened
+from paco_prof.measure.distributed.group import in_group, opened
 from paco_prof.measure.pacing import warm_up
 from paco_prof.ranks import this_place
 from ranks_of_torch import die
@@ -31,6 +31,7 @@ def talk() -> dict[str, Any]:
             "neighbours": len(group.neighbours),
             "warm-up": _warm_up(group),
             "buffers": _buffers(group),
+            "attempt": _attempt(group),
         }
         return told | _steps(group)
 
@@ -45,6 +46,24 @@ def _warm_up(group: Any) -> list[int]:
         return taken[-1]
 
     return [warm_up(take, lambda: 0.0, 1e9, None, group.agree), len(taken)]
+
+
+def _attempt(group: Any) -> list[Any]:
+    """Rank 1 fails in its third round, which rank 0 comes through; afterwards both wait for the same again."""
+    from paco_prof.measure.distributed.attempt import Attempt
+    from paco_prof.measure.pacing import Budget
+
+    attempt = Attempt(group)
+    budget = Budget(lambda: 0.0, 1e9, 2, 200, attempt.agree)
+    rounds = 0
+    try:
+        while budget.stop_reason(rounds, 1.0, is_precise=False) is None:
+            rounds += 1
+            if not group.is_first and rounds == 3:
+                raise ValueError("planted")
+    except ValueError as error:
+        attempt.fail(str(error))
+    return [rounds, attempt.failure, group.agree(f"after {group.place.rank}")]
 
 
 def _buffers(group: Any) -> list[Any]:
@@ -116,6 +135,20 @@ def lose_a_rank() -> str:
                 raise
     assert isinstance(group_error, RankError)
     return f"{group_error.is_mine} {int(group_error.exit_code)} {group_error}"
+
+
+def lose_a_rank_late() -> str:
+    """Rank 1 is killed when rank 0 has done its part."""
+
+    def take_part(group: Any) -> str:
+        group.barrier()
+        if group.place.rank == 1:
+            die()
+        return "measured"
+
+    found, late = in_group(this_place(), CPU, take_part)
+    assert isinstance(late, RankError)
+    return f"{found} {late.is_mine} {late}"
 
 
 def lose_a_rank_while_stuck() -> None:

@@ -21,7 +21,8 @@ ALONE = Place()
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files are. Of several ranks the first one reads and writes them, and prints.
+    """Where a run's files are. Of several ranks the first one writes them, and prints; the checkpoint of a run that
+    goes on is read by each of them, from its own machine's folder.
 
     Attributes:
         path: of the folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,7 @@ from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, Pa
 from paco_prof.ranks import started_by, this_place
 
 if TYPE_CHECKING:
+    from paco_prof.measure.progress import Progress
     from paco_prof.records import RunPlan
     from paco_prof.training.checkpoint import Checkpoint
     from paco_prof.training.run import RunOutcome
@@ -105,7 +107,8 @@ def train(
 
     Started by torchrun, every process trains the same model on images of its own, and gradients are averaged: torchrun
     --nproc-per-node 2 -m paco_prof train. Images of an epoch and of an evaluation are dealt to all of them, and the
-    first writes. A run goes on with as many as it began with.
+    first writes. A run goes on with as many as it began with, and --resume on several machines needs checkpoint.pt in
+    the --out of each.
 
     Exit codes: 0 done, 2 bad input, 4 the training failed, 130 interrupted; --resume goes on from there.
     """
@@ -159,7 +162,7 @@ def _trained(
 ) -> RunOutcome:
     from paco_prof.measure.building import build
     from paco_prof.measure.device import resolve_device
-    from paco_prof.measure.distributed.group import device_name, opened
+    from paco_prof.measure.distributed.group import Group, device_name, in_group
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
     from paco_prof.training.run import TrainingRun
@@ -167,8 +170,8 @@ def _trained(
 
     job = job_of(planned)
     device = resolve_device(device_name(folder.place, job.workload.device))
-    with own.measuring(0.0, silent=silent) as measuring, opened(folder.place, device) as group:
-        progress = measuring.progress
+
+    def trained(group: Group, progress: Progress) -> RunOutcome:
         progress.begin("building the model")
         trainer = Trainer(build(job, group=group))
         run = TrainingRun(
@@ -186,6 +189,10 @@ def _trained(
             run.resume(checkpoint)
         return run.run()
 
+    with own.measuring(0.0, silent=silent) as measuring:
+        outcome, late = in_group(folder.place, device, lambda group: trained(group, measuring.progress))
+    return outcome if late is None else replaced(outcome, error=outcome.error or late)
+
 
 def _exit_code(outcome: RunOutcome) -> int:
     number = len(outcome.record.epochs)
@@ -194,6 +201,8 @@ def _exit_code(outcome: RunOutcome) -> int:
     if isinstance(outcome.error, PacoProfError):
         raise outcome.error
     if outcome.error is not None:
-        detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), "")
+        from paco_prof.measure.user.place import told
+
+        detail = next((note.detail for note in outcome.record.notes if note.code == "failed"), told(outcome.error))
         raise MeasurementError(f"The training failed: {detail}.")
     return ExitCode.DONE

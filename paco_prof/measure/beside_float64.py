@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paco_prof.measure.building import Built
+from paco_prof.measure.distributed.lost_rank import is_of_a_lost_rank
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.user.fidelity import measure_user_fidelity
 from paco_prof.measure.user.place import told
@@ -40,12 +41,17 @@ def compared(
 
     Of PaCo-2 itself that is for want of memory, or because the device cannot do it; any other error is a fault of ours.
     A user's code, or their drop-in, may refuse float64 in any way. Gathered negatives are no rank's own.
+
+    Raises:
+        RankError: the run is ended meanwhile, by the loss of another rank say, which says nothing of float64.
     """
     if workload.gather_negatives:
         return Note(code="no_fidelity", detail="a rank's loss is that of its images beside the parts of all ranks")
     try:
         return fidelity_of(built, workload, base, initial)
     except (Exception, SystemExit) as error:
+        if is_of_a_lost_rank(error):
+            raise
         if built.user is None and not isinstance(error, RuntimeError | MemoryError):
             raise
         return Note(code="no_fidelity", detail=told(error))

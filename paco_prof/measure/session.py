@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from paco_prof.errors import ExitCode, PacoProfError
 from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.building import Built, build
 from paco_prof.measure.device import resolve_device
-from paco_prof.measure.distributed.group import ALONE, device_name, opened
+from paco_prof.measure.distributed.attempt import Attempt
+from paco_prof.measure.distributed.group import ALONE, Group, device_name, in_group
+from paco_prof.measure.distributed.lost_rank import is_of_a_lost_rank
 from paco_prof.measure.distributed.results import RanksSoFar
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import copy_of_state
@@ -215,16 +218,24 @@ class Session:
             self._write_trace(plan.trace)
 
     def _time_loss_alone(self) -> None:
-        """A criterion of the user's own may return, or need, what a call by itself does not give it."""
-        if self._loss_alone is None:
+        """A criterion of the user's own may return, or need, what a call by itself does not give it; where that is so
+        on one rank, there is no loss test on any.
+        """
+        loss_alone = self._loss_alone
+        is_everywhere = all(self._group.shared(loss_alone is not None))
+        if loss_alone is None or not is_everywhere:
+            self._loss_alone = None
             return
+        attempt = Attempt(self._group)
         try:
-            budget = Budget(self._clock.now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS, self._group.agree)
-            self._loss_alone.measure(budget, self._tick)
+            budget = Budget(self._clock.now, self._deadline, MIN_LOSS_TESTS, MAX_REPEATS, attempt.agree)
+            loss_alone.measure(budget, self._tick)
         except Exception as error:
-            if self._user is None:
+            if self._user is None or is_of_a_lost_rank(error):
                 raise
-            self._loss_alone, self._no_loss_test = None, told(error)
+            attempt.fail(told(error))
+        if attempt.failure:
+            self._loss_alone, self._no_loss_test = None, attempt.failure
 
     def _compare(self, initial: dict[str, torch.Tensor]) -> None:
         """Hold the first step against float64. It comes last: a float64 model would show in the process's peak of
@@ -289,12 +300,16 @@ def measure_breakdown(
         place: of this process among the ranks that take the steps together; all of them call this, and what is saved,
             written and shown is for the first one's sake.
 
+    Returns:
+        What was measured; its error may be that of a rank that ended when all had been.
+
     Raises:
         UsageError: it cannot be built, or not be done there; nothing has been measured then.
         RankError: that is another rank's doing, or this one's, and another one tells of it.
     """
     device = resolve_device(device_name(place, job.workload.device))
-    with opened(place, device) as group:
+
+    def measured(group: Group) -> Outcome:
         progress.begin("building the model")
         built = build(job, given, group)
         if plan.nvtx:
@@ -308,3 +323,6 @@ def measure_breakdown(
         finally:
             if built.user is not None:
                 built.user.release()
+
+    outcome, late = in_group(place, device, measured)
+    return outcome if late is None else replace(outcome, error=outcome.error or late)

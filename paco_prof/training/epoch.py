@@ -58,14 +58,20 @@ class EpochInProgress:
     @classmethod
     def joined(cls, epochs: Sequence[EpochInProgress]) -> EpochInProgress:
         """One epoch out of those of several ranks, each of which took part in every step: images are summed, losses,
-        parts and loading averaged, and all other times are the first rank's.
+        parts and loading averaged, and all other times are the first rank's. A loss of a step is the mean over those
+        ranks that had it.
         """
         values = [epoch._values() for epoch in epochs]
+        names = dict.fromkeys(name for each in values for name in each)
+        lacking: list[float | None] = [None] * epochs[0].num_batches
         return replace(
             epochs[0],
             num_images=sum(epoch.num_images for epoch in epochs),
             loading_seconds=fmean(epoch.loading_seconds for epoch in epochs),
-            losses={name: [_mean(step) for step in zip(*(v[name] for v in values), strict=True)] for name in values[0]},
+            losses={
+                name: [_mean(step) for step in zip(*(v.get(name, lacking) for v in values), strict=True)]
+                for name in names
+            },
             parts=_parts_of_all([epoch.parts for epoch in epochs]),
         )
 
@@ -125,9 +131,9 @@ class EpochInProgress:
 
 
 def _mean(values: Sequence[float | None]) -> Tensor | None:
-    """Of one loss of one step over the ranks, where all of them have it."""
+    """Of one loss of one step over the ranks that have it; None where none has."""
     known = _known(values)
-    return torch.tensor(fmean(known), dtype=torch.float64) if len(known) == len(values) else None
+    return torch.tensor(fmean(known), dtype=torch.float64) if known else None
 
 
 def _parts_of_all(parts: Sequence[PartsHealth | None]) -> PartsHealth | None:

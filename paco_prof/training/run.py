@@ -129,8 +129,9 @@ class TrainingRun:
             with self._together.holding_interrupts():
                 while self._epoch.epoch < self._plan.epochs:
                     self._run_epoch()
-                self._update(total_seconds=self._total())
-                self._measure_fidelity()
+            self._update(total_seconds=self._total())
+            # No step follows in which the others could hear of a Ctrl-C.
+            self._measure_fidelity()
             self._update(status="complete")
         except KeyboardInterrupt as interrupt:
             self._leave_checkpoint(interrupt)
@@ -157,6 +158,8 @@ class TrainingRun:
         epoch.seconds = self._now() - begun
         with held_interrupts():
             self._end_epoch(accuracy, begun)
+        # An evaluation takes long, and after the last one there is no step to ask after.
+        self._together.decide(is_due=False)
 
     def _end_epoch(self, accuracy: float | None, begun: float) -> None:
         """The epoch's result, and a checkpoint of the next epoch's beginning, whose time is this epoch's."""

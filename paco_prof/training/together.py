@@ -36,6 +36,9 @@ class Together:
         """Within the block let Ctrl-C wait until all ranks have heard of it; a second one takes effect at once.
 
         A rank that stopped by itself would leave the others waiting for its gradients, with no step to go on from.
+
+        Raises:
+            KeyboardInterrupt: at the end of the block, where nobody has heard of one that was held.
         """
         if self.group.is_alone or threading.current_thread() is not threading.main_thread():
             yield
@@ -45,9 +48,11 @@ class Together:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+        if self._is_interrupted:
+            raise KeyboardInterrupt
 
     def decide(self, is_due: bool) -> bool:
-        """After a step: whether a checkpoint is due, which is for rank 0's clock to say. All ranks have to ask.
+        """After a step, or an epoch: whether a checkpoint is due, which is for rank 0's clock to say. All ranks ask.
 
         Raises:
             AgreedInterrupt: on all ranks, where one of them has been interrupted.

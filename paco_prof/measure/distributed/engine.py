@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from paco_prof.errors import ExitCode, RankError, UsageError
-from paco_prof.measure.distributed.group import opened
+from paco_prof.measure.distributed.group import Group, in_group, opened
 from paco_prof.measure.distributed.team import TeamMonitor, leading, serve
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import ComparisonOutcome, Referee
@@ -37,29 +37,10 @@ class RanksEngine:
     def compare(
         self, record: ComparisonRecord, progress: Progress, save: Callable[[ComparisonRecord], None]
     ) -> ComparisonOutcome:
-        grown = [record]
-
-        def keep(record: ComparisonRecord) -> None:
-            grown.append(record)
-            save(record)
-
-        with opened(self._place, torch.device("cpu")) as group:
-            try:
-                with leading(group, self._launcher_with) as launch_worker:
-                    monitor = partial(TeamMonitor, launch_worker)
-                    outcome = Referee(record, launch_worker, progress, keep, monitor=monitor).run()
-                    error = outcome.error if launch_worker.is_lost else None
-            except (RuntimeError, RankError) as lost:
-                outcome, error = ComparisonOutcome(grown[-1], lost), lost
-            if error is None:
-                return outcome
-            # Another rank is gone, or somebody ends them all.
-            told = group.end(error)
-            if isinstance(told, RuntimeError):
-                raise told
-            ended = outcome.record.model_copy(update=_ended(outcome.record, told))
-            save(ended)
-            return ComparisonOutcome(ended, told)
+        outcome, late = in_group(
+            self._place, torch.device("cpu"), lambda group: self._led(group, record, progress, save)
+        )
+        return outcome if late is None else ComparisonOutcome(outcome.record, outcome.error or late)
 
     def scale(self, record: ScaleRecord, progress: Progress, save: Callable[[ScaleRecord], None]) -> ScaleOutcome:
         raise UsageError("scale measures on one device, and torchrun has started several.", "Run it without torchrun.")
@@ -68,6 +49,32 @@ class RanksEngine:
         """What a rank does that is not the first: whatever the first one's comparison asks of it."""
         with opened(self._place, torch.device("cpu")) as group:
             serve(group, self._launcher_with)
+
+    def _led(
+        self, group: Group, record: ComparisonRecord, progress: Progress, save: Callable[[ComparisonRecord], None]
+    ) -> ComparisonOutcome:
+        """Rank 0's part: it judges, and what it has when another rank is gone, or somebody ends them all, is kept."""
+        grown = [record]
+
+        def keep(record: ComparisonRecord) -> None:
+            grown.append(record)
+            save(record)
+
+        try:
+            with leading(group, self._launcher_with) as launch_worker:
+                monitor = partial(TeamMonitor, launch_worker)
+                outcome = Referee(record, launch_worker, progress, keep, monitor=monitor).run()
+                error = outcome.error if launch_worker.is_lost else None
+        except (RuntimeError, RankError) as lost:
+            outcome, error = ComparisonOutcome(grown[-1], lost), lost
+        if error is None:
+            return outcome
+        told = group.end(error)
+        if isinstance(told, RuntimeError):
+            raise told
+        ended = outcome.record.model_copy(update=_ended(outcome.record, told))
+        save(ended)
+        return ComparisonOutcome(ended, told)
 
     def _launcher_with(self, variables: Mapping[str, str]) -> ProcessLauncher:
         return ProcessLauncher(python_path=self._folders, variables=variables)

@@ -2,7 +2,8 @@
 
 A rank that is gone is noticed in one of three ways: its process's descriptor says so, torchrun sends SIGTERM to all
 others, or a collective raises because a connection is closed. A thread looks at the first two, for the main one may be
-in the middle of a backward pass that takes minutes and from which nothing calls it back.
+in the middle of a backward pass that takes minutes and from which nothing calls it back. Of a machine that vanishes
+without closing its connections these tell nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from paco_prof.errors import ExitCode, RankError
 from paco_prof.measure.distributed.last_words import LastWords, Words, words_of
+from paco_prof.measure.distributed.lost_rank import is_of_a_lost_rank
 from paco_prof.measure.distributed.peers import SECONDS_BETWEEN_LOOKS, Peers
 from paco_prof.ranks import Place
 
@@ -28,6 +30,9 @@ __all__ = ["Fate"]
 
 # How long to wait for the one that is gone, where something else says that one must be: it may be ending.
 SECONDS_TO_FIND_OUT = 1.5
+# The same where all ranks are on this machine, so that one must be: with a GPU's memory to give back that takes longer
+# than closing connections.
+SECONDS_TO_BE_GONE = 5.0
 # How long the main thread may take to come back and end in good order.
 GRACE = 3.0
 # The same where somebody interrupts the run, which may be held until a step or a checkpoint is complete. Torchrun kills
@@ -35,8 +40,6 @@ GRACE = 3.0
 GRACE_OF_AN_INTERRUPTION = 20.0
 # How long those who do not tell stay, so that whoever does is not mistaken in who is left.
 SECONDS_TO_STAY = 2.0
-# What collectives say where a rank is gone.
-OF_A_CONNECTION = ("gloo", "connection closed", "connection reset", "nccl", "broken pipe")
 STOP = b"\0"
 
 
@@ -52,6 +55,7 @@ class Fate:
     def __init__(self, place: Place, peers: Peers, last_words: LastWords) -> None:
         self._place = place
         self._peers = peers
+        self._has_other_machines = peers.number + 1 < place.world_size
         self._last_words = last_words
         self._lock = threading.Lock()
         self._finding = threading.Lock()
@@ -110,7 +114,7 @@ class Fate:
         return self._told
 
     def _as_told(self, error: BaseException) -> BaseException:
-        cause = self._cause or (self._lost() if _is_of_a_connection(error) else None)
+        cause = self._cause or (self._lost() if is_of_a_lost_rank(error) else None)
         if isinstance(cause, RankError):
             if not cause.is_mine:
                 time.sleep(SECONDS_TO_STAY)
@@ -123,23 +127,42 @@ class Fate:
             return error
         return RankError(f"Rank {self._place.rank}: {words.text}", words.code, is_mine=is_mine)
 
-    def _lost(self) -> RankError:
-        """A rank is gone, or cannot be reached any more. Both threads may find that out, and only once."""
+    def _lost(self) -> RankError | None:
+        """A rank is gone, or cannot be reached any more; None where all are there, and an error is about something
+        else. Both threads may find that out, and only once.
+        """
         with self._finding:
             if self._loss is None:
                 gone = self._peers.wait(SECONDS_TO_FIND_OUT)
                 words = self._words_of(gone)
-                is_mine = self._is_lowest(gone) and self._last_words.may_tell()
-                self._loss = RankError(words.text, words.code, is_mine=is_mine)
+                if words is None:
+                    gone = self._peers.wait(SECONDS_TO_BE_GONE)
+                    words = self._words_of(gone)
+                if words is not None:
+                    self._loss = RankError(words.text, words.code, is_mine=self._tells(gone))
             return self._loss
 
-    def _words_of(self, gone: list[int]) -> Words:
-        """Why the run ends where these ranks are gone; the reason may be one that could still say it."""
+    def _tells(self, gone: list[int]) -> bool:
+        """Whether this rank is the one that tells of those that are gone.
+
+        Where none of this machine's is, nobody here knows which ranks of other machines are left: whoever is first.
+        """
+        if gone and not self._is_lowest(gone):
+            return False
+        is_first_here = all(rank > self._place.rank or rank in gone for rank in self._peers.ranks)
+        return self._last_words.may_tell(otherwise=is_first_here)
+
+    def _words_of(self, gone: list[int]) -> Words | None:
+        """Why the run ends where these ranks are gone; the reason may be one that could still say it. None where
+        nothing says that one is.
+        """
         others = [rank for rank in range(self._place.world_size) if rank != self._place.rank and rank not in gone]
         for rank in (*gone, *others):
             if (words := self._last_words.of(rank)) is not None:
                 is_interrupted = words.code == ExitCode.INTERRUPTED
                 return words if is_interrupted else Words(f"Rank {rank}: {words.text}", words.code)
+        if not gone and not self._has_other_machines:
+            return None
         who = f"Rank {gone[0]} of {self._place.world_size} died" if gone else "A rank on another machine was lost"
         return Words(f"{who}, and with it the run; it left no message.", ExitCode.MEASUREMENT_FAILED)
 
@@ -213,9 +236,3 @@ class Fate:
                 time.sleep(SECONDS_TO_STAY)
             sys.stdout.flush()
             os._exit(words.code)
-
-
-def _is_of_a_connection(error: BaseException) -> bool:
-    """Whether an error is one that collectives raise where another rank is gone."""
-    text = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return any(word in text for word in OF_A_CONNECTION)

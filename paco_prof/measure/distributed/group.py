@@ -14,19 +14,20 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from paco_prof.errors import UsageError
+from paco_prof.errors import RankError, UsageError
 from paco_prof.measure.distributed.fate import Fate
 from paco_prof.measure.distributed.last_words import LastWords
 from paco_prof.measure.distributed.peers import Peers
 from paco_prof.measure.shareable import last_line
 from paco_prof.ranks import Place
 
-__all__ = ["ALONE", "Group", "device_name", "joined", "opened"]
+__all__ = ["ALONE", "Group", "device_name", "in_group", "joined", "opened"]
 
 T = TypeVar("T")
 
 # A rank that waits is not hung: others may take minutes for one step, and rank 0 has things to do by itself. Where a
-# rank dies its connections close, which the others are told at once.
+# process dies its connections close, which the others are told. Of a machine that vanishes and closes nothing nobody is
+# told, and they wait as long as this.
 PATIENCE = timedelta(hours=24)
 # For the others to start.
 MEETING = timedelta(minutes=10)
@@ -162,6 +163,24 @@ def opened(place: Place, device: torch.device) -> Iterator[Group]:
         # Where a rank is gone nobody knows when NCCL's queue would be empty.
         if not fate.is_ending or group.backend == "gloo":
             dist.destroy_process_group()
+
+
+def in_group(place: Place, device: torch.device, take_part: Callable[[Group], T]) -> tuple[T, BaseException | None]:
+    """What this rank's part of something comes to, and what ended another rank, or the wait for it, after this one had
+    done its part: what a part has come to is not lost by that.
+
+    Args, Raises: see `opened`; `take_part` is given the group.
+    """
+    found: list[T] = []
+    late: BaseException | None = None
+    try:
+        with opened(place, device) as group:
+            found.append(take_part(group))
+    except (RankError, RuntimeError, KeyboardInterrupt) as error:
+        if not found:
+            raise
+        late = error
+    return found[0], late
 
 
 def joined(place: Place, device: torch.device) -> Group:

@@ -63,12 +63,16 @@ class LastWords:
         except Exception:
             return None
 
-    def may_tell(self) -> bool:
-        """Whether this rank is the one that tells the user: the first that asks is, however often it does."""
+    def may_tell(self, *, otherwise: bool = True) -> bool:
+        """Whether this rank is the one that tells the user: the first that asks is, however often it does.
+
+        Args:
+            otherwise: what holds where nobody can be asked any more.
+        """
         with self._lock:
             if self._may_tell is None:
                 try:
                     self._may_tell = int(self._store.add(f"{PREFIX}/told", 1)) == 1
                 except Exception:
-                    self._may_tell = True
+                    self._may_tell = otherwise
             return self._may_tell

@@ -32,6 +32,11 @@ class Peers:
         return len(self._pids)
 
     @property
+    def ranks(self) -> list[int]:
+        """Whose processes they are."""
+        return sorted(self._pids)
+
+    @property
     def handles(self) -> list[int]:
         """Descriptors that become readable as a process ends; fewer than there are processes where the system has
         none, and somebody has to look from time to time.

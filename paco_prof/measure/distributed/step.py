@@ -19,6 +19,7 @@ from paco_prof.measure.distributed.group import Group
 from paco_prof.measure.distributed.reduction import Reduction
 from paco_prof.measure.losses import losses_of
 from paco_prof.measure.workload import TrainingStep
+from paco_prof.paco2.parts import PartSampler
 from paco_prof.stages import stage
 
 __all__ = ["distributed", "has_unused_parameters", "share_buffers"]
@@ -90,7 +91,10 @@ def share_buffers(buffers: Iterable[Tensor], group: Group) -> None:
 
 
 def has_unused_parameters(step: TrainingStep) -> bool:
-    """Whether parameters get no gradient from the first batch: a forward pass tells, which leaves no trace.
+    """Whether parameters get no gradient from the first batch: a forward pass tells.
+
+    It leaves buffers and the generators of random numbers as they were, and part samplers as before a first step: the
+    next one searches for peaks.
 
     DistributedDataParallel waits for every gradient, and looks for those that do not come, in every step, only where
     it is told to.
@@ -103,6 +107,9 @@ def has_unused_parameters(step: TrainingStep) -> bool:
         for name, buffer in step.model.named_buffers():
             if name in buffers and buffers[name].shape == buffer.shape:
                 buffer.copy_(buffers[name])
+    for module in step.model.modules():
+        if isinstance(module, PartSampler):
+            module.forget_peaks()
     return any(id(parameter) not in reached for parameter in step.model.parameters() if parameter.requires_grad)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paco_prof.measure.distributed.group import Group
+from paco_prof.measure.distributed.lost_rank import speaks_of_a_lost_rank
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.steps import TimedStep
@@ -29,8 +30,6 @@ __all__ = ["TeamLauncher", "TeamMonitor", "leading", "serve"]
 What = Literal["start", "ready", "step", "memory", "fidelity", "close", "end"]
 # Starts workers that meet at a port of rank 0's machine: given environment variables that are theirs alone.
 LauncherWith = Callable[[Mapping[str, str]], Launcher]
-# What a worker says whose partner is gone: a consequence, and not what has happened.
-CONSEQUENCES = ("connection closed", "connection reset", "broken pipe", "nccl", "peer", "timed out")
 
 
 @dataclass(frozen=True)
@@ -255,8 +254,7 @@ def _cause(failed: Mapping[int, WorkerError]) -> WorkerError:
     """The failure that the others follow from, with its rank."""
 
     def is_consequence(rank: int) -> bool:
-        detail = failed[rank].detail.lower()
-        return failed[rank].kind == "raised" and any(word in detail for word in CONSEQUENCES)
+        return failed[rank].kind == "raised" and speaks_of_a_lost_rank(failed[rank].detail)
 
     rank = min(failed, key=lambda rank: (is_consequence(rank), rank))
     cause, detail = failed[rank], f"rank {rank}: {failed[rank].detail}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from alone_in_a_group import in_a_group_of_one
 from own_models import Tiny
-from paco_prof.errors import UsageError
+from paco_prof.errors import RankError, UsageError
 from paco_prof.measure import beside_float64
 from paco_prof.measure.beside_float64 import compared
 from paco_prof.measure.building import Built
@@ -75,4 +78,17 @@ def test_an_interruption_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     fails(monkeypatch, KeyboardInterrupt())
     built = own()
     with pytest.raises(KeyboardInterrupt):
+        compared(built, built.job.workload, built.job.base)
+
+
+@pytest.mark.parametrize("make", [own, ours])
+def test_the_loss_of_a_rank_is_none_of_it_either(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Built]) -> None:
+    built = make()
+    fails(monkeypatch, RankError("Rank 1 of 2 died.", 4, is_mine=True))
+    with pytest.raises(RankError, match="died"):
+        compared(built, built.job.workload, built.job.base)
+    closed = RuntimeError("Connection closed by peer")
+    fails(monkeypatch, closed)
+    assert isinstance(compared(built, built.job.workload, built.job.base), Note)
+    with in_a_group_of_one(), pytest.raises(RuntimeError, match="closed"):
         compared(built, built.job.workload, built.job.base)

@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 import torch
 
+from own_models import Tiny
 from paco_prof.analysis.breakdown import breakdown_view
-from paco_prof.errors import MeasurementError, UsageError
+from paco_prof.errors import MeasurementError, RankError, UsageError
 from paco_prof.measure.building import Built
 from paco_prof.measure.clock import HostClock
 from paco_prof.measure.endings import ending
 from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.fidelity import measure_fidelity
 from paco_prof.measure.job import Job
+from paco_prof.measure.loss_test import LossAlone
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
+from paco_prof.measure.user.step import Given
 from paco_prof.measure.workload import TrainingStep, build_step
 from paco_prof.records import BreakdownRecord, VariantUsed
 from paco_prof.settings import Workload
@@ -235,6 +238,29 @@ def test_a_record_that_cannot_be_written_costs_no_measurement() -> None:
     assert len(outcome.record.training.steps) == 3
     assert outcome.record.loss_test is not None
     assert outcome.record.notes == ()
+
+
+def test_the_loss_of_a_rank_is_no_criterion_that_cannot_be_called_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the criterion's own leaves the loss test out, and one that ends the run ends it."""
+    own = Workload(model="own_models:Tiny", batch_size=2, image_size=32)
+    errors: list[BaseException] = [ValueError("planted"), RankError("Rank 1 of 2 died.", 4, is_mine=True)]
+    outcomes = []
+    for error in errors:
+
+        def fail(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(LossAlone, "measure", fail)
+        plan = Plan(warmup=0, steps=1, max_seconds=0.1, fidelity=False)
+        outcomes.append(measure_breakdown(Job(own, own), plan, Quiet(), lambda record: None, given=Given(Tiny)))
+    left_out, lost = outcomes
+    assert left_out.error is None
+    assert left_out.record.user_code is not None
+    assert "planted" in left_out.record.user_code.no_loss_test
+    assert left_out.record.memory is not None
+    assert isinstance(lost.error, RankError)
+    assert lost.record.memory is None
+    assert [note.code for note in lost.record.notes] == ["failed"]
 
 
 def test_a_step_that_fails_ends_the_run_with_the_steps_before_it() -> None:

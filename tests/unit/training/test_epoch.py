@@ -144,6 +144,20 @@ def test_a_rank_without_parts_to_look_at_leaves_none() -> None:
     assert EpochInProgress.joined([one, other]).parts is None
 
 
+def test_a_loss_that_one_rank_lacks_is_the_mean_of_the_others() -> None:
+    joint = EpochInProgress.joined([sometimes(None, None), sometimes(0.5, None), sometimes(1.5, 0.25)])
+    result = joint.result(ALPHA, 0.01, None)
+    assert [None if value is None else float(value) for value in joint.losses["extra"]] == [1.0, 0.25]
+    assert result.losses == {"total": 1.0, "extra": 0.625}
+    assert list(EpochInProgress.joined([sometimes(0.5), sometimes(None)]).losses) == ["total", "extra"]
+
+
+def test_a_step_in_which_no_rank_has_a_loss_has_none() -> None:
+    joint = EpochInProgress.joined([sometimes(None, 0.5), sometimes(None, None)])
+    assert joint.losses["extra"][0] is None
+    assert joint.result(ALPHA, 0.01, None).losses["extra"] == 0.5
+
+
 def test_a_loss_that_broke_on_one_rank_has_broken() -> None:
     result = EpochInProgress.joined([epoch_of(0.1, 0.3), epoch_of(math.nan, 0.5)]).result(ALPHA, 0.01, None)
     assert result.non_finite == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from paco_prof.records import RunPlan, TrainingRunRecord
 from paco_prof.training import run as run_module
 from paco_prof.training.checkpoint import read_checkpoint
 from paco_prof.training.run import RunOutcome, TrainingRun
+from paco_prof.training.together import AgreedInterrupt, Together
 from paco_prof.training.trainer import Trainer
 from tiny import job_of
 
@@ -211,3 +214,59 @@ def test_steps_with_a_loss_that_is_not_finite_are_counted(monkeypatch: pytest.Mo
 def test_synthetic_images_cannot_be_learned_from() -> None:
     with pytest.raises(UsageError, match="no images to learn from"):
         Trainer(build(job_of("exact")))
+
+
+class Listener(Together):
+    """The only rank of several; while an epoch is evaluated somebody presses Ctrl-C. Remembers who asks."""
+
+    is_held = False
+
+    @contextmanager
+    def holding_interrupts(self) -> Iterator[None]:
+        self.is_held = True
+        yield
+        self.is_held = False
+
+    def decide(self, is_due: bool) -> bool:
+        if self._is_interrupted:
+            raise AgreedInterrupt
+        return is_due
+
+
+def test_a_ctrl_c_during_the_last_evaluation_is_heard_and_the_run_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    trainer = trainer_of()
+    run = TrainingRun(trainer, RunPlan(epochs=1), SilentProgress(), checkpoint=path, fidelity=False)
+    together = run._together = Listener()
+    evaluate = trainer.evaluate
+
+    def interrupted() -> Any:
+        together._is_interrupted = True
+        return evaluate()
+
+    monkeypatch.setattr(trainer, "evaluate", interrupted)
+    outcome = run.run()
+    assert isinstance(outcome.error, KeyboardInterrupt)
+    assert outcome.record.status == "interrupted"
+    assert outcome.record.epochs[0].accuracy is not None
+    again = TrainingRun(trainer_of(), RunPlan(epochs=1), SilentProgress(), fidelity=False)
+    again.resume(read_checkpoint(path))
+    record = again.run().record
+    assert (record.status, len(record.epochs), record.processes) == ("complete", 1, 2)
+
+
+def test_nothing_is_held_while_the_model_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = TrainingRun(trainer_of(), RunPlan(epochs=1), SilentProgress())
+    together = run._together = Listener()
+    was_held: list[bool] = []
+
+    def interrupted(*_: object) -> None:
+        was_held.append(together.is_held)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "compared", interrupted)
+    outcome = run.run()
+    assert was_held == [False]
+    assert (outcome.record.status, len(outcome.record.epochs)) == ("interrupted", 1)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from paco_prof.errors import UsageError
-from paco_prof.measure.distributed.group import ALONE, device_name
+from paco_prof.measure.distributed.group import ALONE, device_name, in_group
 from paco_prof.ranks import Place
 from ranks_of_torch import run_ranks
+from tiny import CPU
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,10 @@ def test_rank_0_decides_and_is_told(told: list[dict[str, Any]]) -> None:
 
 def test_all_warm_up_as_long_as_the_first(told: list[dict[str, Any]]) -> None:
     assert [rank["warm-up"] for rank in told] == [[1, 3], [1, 3]]
+
+
+def test_what_fails_on_one_rank_ends_on_all(told: list[dict[str, Any]]) -> None:
+    assert [rank["attempt"] for rank in told] == [[3, "rank 1: planted", "after 0"]] * 2
 
 
 def test_buffers_of_every_type_are_the_first_ones(told: list[dict[str, Any]]) -> None:
@@ -85,6 +90,22 @@ def test_a_killed_rank_is_told_of_once(tmp_path: Path) -> None:
     results, codes, said = run_ranks(tmp_path, "ranks_at_work", "lose_a_rank")
     assert results == ["True 4 Rank 1 of 2 died, and with it the run; it left no message.", None]
     assert codes == [0, -9], said
+
+
+def test_what_was_measured_is_not_lost_with_a_rank_that_dies_late(tmp_path: Path) -> None:
+    results, codes, said = run_ranks(tmp_path, "ranks_at_work", "lose_a_rank_late")
+    assert results == ["measured True Rank 1 of 2 died, and with it the run; it left no message.", None]
+    assert codes == [0, -9], said
+
+
+def test_alone_a_part_is_all_and_what_it_raises_is_raised() -> None:
+    assert in_group(Place(), CPU, lambda group: group is ALONE) == (True, None)
+    with pytest.raises(RuntimeError, match="planted"):
+        in_group(Place(), CPU, lambda group: _fail())
+
+
+def _fail() -> None:
+    raise RuntimeError("planted")
 
 
 def test_a_process_that_is_alone_agrees_with_itself() -> None:

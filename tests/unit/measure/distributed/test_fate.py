@@ -1,0 +1,138 @@
+"""What a rank tells where another one is lost, and which of them tells it: processes and store are made up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from alone_in_a_group import in_a_group_of_one
+from paco_prof.errors import RankError
+from paco_prof.measure.distributed import fate as fate_module
+from paco_prof.measure.distributed.fate import Fate
+from paco_prof.measure.distributed.last_words import LastWords, Words
+from paco_prof.measure.distributed.peers import Peers
+from paco_prof.ranks import Place
+
+CLOSED = RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4711")
+DIED = "Rank {} of {} died, and with it the run; it left no message."
+ELSEWHERE = "A rank on another machine was lost, and with it the run; it left no message."
+
+
+@pytest.fixture(autouse=True)
+def group(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(fate_module, "SECONDS_TO_STAY", 0.0)
+    with in_a_group_of_one():
+        yield
+
+
+@dataclass
+class Neighbours:
+    """The ranks on this machine, of which some are gone."""
+
+    ranks: list[int]
+    lost: list[int] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return len(self.ranks)
+
+    def gone(self) -> list[int]:
+        return self.lost
+
+    def wait(self, seconds: float) -> list[int]:
+        return self.lost
+
+
+@dataclass
+class Store:
+    """Rank 0's, unless it is lost with its machine."""
+
+    kept: dict[str, Any] = field(default_factory=dict)
+    is_lost: bool = False
+
+    def set(self, key: str, value: str) -> None:
+        self._reach()[key] = value
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self._reach() for key in keys)
+
+    def get(self, key: str) -> str:
+        text: str = self._reach()[key]
+        return text
+
+    def add(self, key: str, number: int) -> int:
+        self._reach()[key] = self.kept.get(key, 0) + number
+        return int(self.kept[key])
+
+    def _reach(self) -> dict[str, Any]:
+        if self.is_lost:
+            raise RuntimeError("Connection was likely closed.")
+        return self.kept
+
+
+def ended(rank: int, size: int, here: Neighbours, store: Store, error: BaseException = CLOSED) -> BaseException:
+    """What a rank is to tell of an error."""
+    place = Place(rank, size, 0)
+    fate = Fate(place, cast("Peers", here), LastWords(store))
+    try:
+        return fate.end(error)
+    finally:
+        # It was never started, and so cannot be stopped.
+        fate._wake.close()
+        fate._woken.close()
+        os.close(fate._stderr)
+
+
+def told(rank: int, size: int, here: Neighbours, store: Store) -> tuple[str, bool]:
+    """What a rank tells of a connection that is closed, and whether the user is to hear it from this one."""
+    error = ended(rank, size, here, store)
+    assert isinstance(error, RankError)
+    return str(error), error.is_mine
+
+
+def test_the_lowest_that_is_left_tells_of_one_that_died_here() -> None:
+    store = Store()
+    assert told(2, 3, Neighbours([0, 1], [1]), store) == (DIED.format(1, 3), False)
+    assert told(0, 3, Neighbours([1, 2], [1]), store) == (DIED.format(1, 3), True)
+
+
+def test_of_one_on_another_machine_the_first_that_asks_tells() -> None:
+    store = Store()
+    assert told(2, 4, Neighbours([3]), store) == (ELSEWHERE, True)
+    assert told(0, 4, Neighbours([1]), store) == (ELSEWHERE, False)
+
+
+def test_somebody_speaks_where_the_first_ones_machine_is_lost() -> None:
+    here = [told(rank, 4, Neighbours([other]), Store(is_lost=True)) for rank, other in ((2, 3), (3, 2))]
+    assert here == [(ELSEWHERE, True), (ELSEWHERE, False)]
+
+
+def test_an_error_is_itself_where_all_are_there_and_there_is_no_other_machine() -> None:
+    store = Store()
+    assert ended(0, 2, Neighbours([1]), store) is CLOSED
+    assert LastWords(store).of(0) is not None
+    assert LastWords(store).may_tell() is False
+
+
+def test_on_another_rank_the_first_is_told_what_it_was() -> None:
+    store = Store()
+    error = ended(1, 2, Neighbours([0]), store)
+    assert isinstance(error, RankError)
+    assert not error.is_mine
+    assert "Rank 1: The measured code failed: RuntimeError: " in str(error)
+    assert told(0, 2, Neighbours([1]), store) == (str(error), True)
+
+
+def test_last_words_explain_a_connection_that_is_closed() -> None:
+    store = Store()
+    LastWords(store).leave(1, Words("Out of luck.", 4))
+    assert told(0, 2, Neighbours([1]), store) == ("Rank 1: Out of luck.", True)
+
+
+def test_what_speaks_of_nobody_is_not_looked_into() -> None:
+    error = RuntimeError("CUDA out of memory")
+    assert ended(0, 4, Neighbours([1], [1]), Store(), error) is error
