@@ -26,7 +26,7 @@ from paco_prof.records import (
 from paco_prof.variants.contestants import Field
 from paco_prof.variants.scaling import parse_factors, scaled
 
-__all__ = ["Lab", "PlayedSize", "survey"]
+__all__ = ["ROOM", "Lab", "PlayedSize", "survey"]
 
 START_SECONDS = 2.0
 # Of the machine on which the search for the largest batch is played.
@@ -115,8 +115,8 @@ class PlayedSize:
     def close(self) -> None:
         self.closed = True
 
-    def failure(self, kind: FailureKind, during: str) -> WorkerError:
-        return WorkerError(self.pid, kind, during, f"it is {kind}", "Do something.", 99)
+    def failure(self, kind: FailureKind, during: str, peak_bytes: int = 99, code: int | None = None) -> WorkerError:
+        return WorkerError(self.pid, kind, during, f"it is {kind}", "Do something.", peak_bytes, code)
 
     def _room(self) -> int:
         return ROOM if isinstance(self.limit, str) or self.limit is None else self.limit

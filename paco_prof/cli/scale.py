@@ -40,7 +40,7 @@ from paco_prof.cli.options import (
 )
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel
-from paco_prof.cli.scaling import Growth, scale_or_resume
+from paco_prof.cli.scaling import ScaleOptions, scale_or_resume
 
 __all__ = ["scale"]
 
@@ -147,7 +147,7 @@ def scale(
     Exit codes: 0 done, 2 bad input, 4 a measured process failed, 130 interrupted; whatever was measured until then is
     shown and written all the same, and --resume goes on from there.
     """
-    growth = Growth(
+    options = ScaleOptions(
         vary=tuple(vary or ()),
         variants=tuple(variants or ()),
         target=target,
@@ -176,5 +176,5 @@ def scale(
         engine=EngineChoice(engine, address, cpus_per_launch, gpus_per_launch),
     )
     return scale_or_resume(
-        growth, resume=resume, outputs=Outputs(output, markdown, plot), silent=quiet or no_progress, quiet=quiet
+        options, resume=resume, outputs=Outputs(output, markdown, plot), silent=quiet or no_progress, quiet=quiet
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from paco_prof.measure.surveyor import ScaleOutcome
     from paco_prof.records import ScaleRecord
 
-__all__ = ["Growth", "scale_or_resume"]
+__all__ = ["ScaleOptions", "scale_or_resume"]
 
 DEFAULT_LAUNCHES, DEFAULT_MINUTES, DEFAULT_TIMEOUT, DEFAULT_LARGEST = 2, 10.0, 600.0, 4096
 # Options that are not called like what they set.
@@ -29,7 +29,7 @@ CHANGEABLE = ("launches", "max_minutes", "timeout", "target", "find_largest", "l
 
 
 @dataclass(frozen=True)
-class Growth:
+class ScaleOptions:
     """The options of a measurement of growth; None, or the default, is what was not given.
 
     Attributes:
@@ -66,7 +66,7 @@ class Growth:
 
     def given(self) -> dict[str, str]:
         """What is not as it is by default, and the option that made it so."""
-        default = Growth()
+        default = ScaleOptions()
         names = [each.name for each in fields(self) if getattr(self, each.name) != getattr(default, each.name)]
         first = next(iter(self.explicit), "")
         called = {name: first if name == "explicit" else name for name in names}
@@ -89,7 +89,7 @@ class Growth:
 
         factors = parse_factors(self.vary)
         target = None if self.target is None else parse_target(self.target, factors)
-        self._refuse_what_goes_with_a_search()
+        self._refuse_what_goes_with_a_search(self.find_largest)
         limit = None if self.memory_limit is None else _bytes(self.memory_limit)
         overrides = {canonical(name): value for name, value in parse_overrides(self.overrides).items()}
         options = {**self.explicit, **overrides}
@@ -129,6 +129,7 @@ class Growth:
                 "With it go --launches, --max-minutes, --timeout, --target, --find-largest and --engine.",
             )
         record = read_kind(path, ScaleRecord)
+        self._refuse_what_goes_with_a_search(self.find_largest or record.plan.find_largest)
         for contestant in record.contestants:
             refuse_what_is_nowhere(contestant.workload, Path.cwd())
         return resumed_survey(
@@ -141,8 +142,8 @@ class Growth:
             largest_up_to=self.largest_up_to,
         )
 
-    def _refuse_what_goes_with_a_search(self) -> None:
-        if self.largest_up_to is not None and not self.find_largest:
+    def _refuse_what_goes_with_a_search(self, is_searched: bool) -> None:
+        if self.largest_up_to is not None and not is_searched:
             raise UsageError("--largest-up-to goes with --find-largest.", "Add it, or leave the option away.")
 
     def _usual_variants(self) -> tuple[str, ...]:
@@ -151,19 +152,19 @@ class Growth:
         return ("baseline", "exact")
 
 
-def scale_or_resume(growth: Growth, *, resume: Path | None, outputs: Outputs, silent: bool, quiet: bool) -> int:
+def scale_or_resume(options: ScaleOptions, *, resume: Path | None, outputs: Outputs, silent: bool, quiet: bool) -> int:
     """Run a measurement of growth, a new one or one that goes on, and report it."""
     inputs: tuple[Path, ...] = ()
     if resume is not None:
         outputs = replace(outputs, record=outputs.record or resume)
         inputs = (resume,) if outputs.record != resume else ()
     outputs.check(inputs)
-    growth.engine.check()
+    options.engine.check()
 
     from paco_prof.measure.endings import scale_ending, scale_refusal
 
-    record = growth.planned() if resume is None else growth.gone_on(resume)
-    outcome = _measured(record, outputs, growth, silent=silent)
+    record = options.planned() if resume is None else options.gone_on(resume)
+    outcome = _measured(record, outputs, options, silent=silent)
     if outcome.error is None and (refused := scale_refusal(outcome.record)) is not None:
         raise refused
     if not any(point.is_complete for point in outcome.record.points):
@@ -176,10 +177,10 @@ def scale_or_resume(growth: Growth, *, resume: Path | None, outputs: Outputs, si
     return ExitCode.DONE
 
 
-def _measured(record: ScaleRecord, outputs: Outputs, growth: Growth, *, silent: bool) -> ScaleOutcome:
+def _measured(record: ScaleRecord, outputs: Outputs, options: ScaleOptions, *, silent: bool) -> ScaleOutcome:
     from paco_prof.cli.progress import BarProgress, SilentProgress
 
-    engine = growth.engine.engine_for(growth.own_model.folders())
+    engine = options.engine.engine_for(options.own_model.folders())
     with SilentProgress() if silent else BarProgress(record.plan.max_seconds or 0.0) as progress:
         return engine.scale(record, progress, outputs.save_record)
 

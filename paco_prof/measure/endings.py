@@ -8,7 +8,7 @@ from paco_prof.errors import InterruptedRunError, MeasurementError, PacoProfErro
 from paco_prof.measure.referee import ComparisonOutcome
 from paco_prof.measure.surveyor import ScaleOutcome
 from paco_prof.measure.user.place import told
-from paco_prof.records import ComparisonRecord, Note, ScaleRecord
+from paco_prof.records import ComparisonRecord, Largest, Note, ScaleRecord
 
 __all__ = ["comparison_ending", "ending", "refusal", "scale_ending", "scale_refusal"]
 
@@ -71,9 +71,9 @@ def scale_ending(outcome: ScaleOutcome) -> PacoProfError | None:
         if failure.contestant not in measured or failure.kind not in ("out of memory", "not applicable")
     ]
     lost += [
-        (each.contestant, f"the search for the largest batch failed: {each.trials[-1].detail}")
+        (each.contestant, f"the search for the largest batch failed: {_end_of_search(each)}")
         for each in record.largest
-        if each.reason == "failed" and each.trials
+        if each.reason == "failed"
     ]
     if not lost:
         return None
@@ -87,6 +87,12 @@ def scale_refusal(record: ScaleRecord) -> UsageError | None:
     if record.points or not record.failures or any(f.kind != "not applicable" for f in record.failures):
         return None
     return UsageError(record.failures[0].detail, record.failures[0].hint)
+
+
+def _end_of_search(largest: Largest) -> str:
+    """What ended a search that failed: it was given up, or a trial was its last."""
+    told = (largest.detail, *(trial.detail for trial in reversed(largest.trials) if trial.reason == "failed"))
+    return next(filter(None, told), "it was given up")
 
 
 def _was_retried(record: ComparisonRecord, place: int) -> bool:

@@ -7,29 +7,18 @@ what was asked for with the right to write to it; all of that may come to lie in
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import torch
 
 from paco_prof import units
 from paco_prof.errors import UsageError
+from paco_prof.measure.available_memory import available_bytes
 from paco_prof.measure.worker_process import MemoryLimit
 
-__all__ = ["Room", "available_bytes", "limit_memory"]
-
-# Of what is available, a process leaves so much to all others.
-RESERVE_SHARE = 0.05
-LEAST_RESERVE = 256 * 2**20
-# What a container may have, what it has, and how that is made up, by the two versions of the kernel's interface.
-CONTAINER = (
-    ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-)
-CGROUPS = Path("/sys/fs/cgroup")
+__all__ = ["Room", "limit_memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +45,6 @@ def limit_memory(limit: MemoryLimit, device: torch.device) -> Room:
         UsageError: a limit cannot be set here, or it is less than the process has already.
     """
     return _limit_process(limit) if device.type == "cpu" else _limit_device(limit, device)
-
-
-def available_bytes() -> int:
-    """Memory of this machine, or of the container that this process is in, that nobody uses now, less a reserve."""
-    room = psutil.virtual_memory().available
-    for most, used, parts in CONTAINER:
-        with contextlib.suppress(OSError, ValueError):
-            # "max" is no number, and no limit.
-            left = int((CGROUPS / most).read_text()) - int((CGROUPS / used).read_text())
-            room = min(room, left + _unused_files((CGROUPS / parts).read_text()))
-    return max(0, room - max(LEAST_RESERVE, round(RESERVE_SHARE * room)))
-
-
-def _unused_files(statistics: str) -> int:
-    """Bytes of files that are in memory in case that somebody reads them once more."""
-    lines = (line.split() for line in statistics.splitlines())
-    return next((int(line[1]) for line in lines if line[:1] == ["inactive_file"]), 0)
 
 
 def _limit_process(limit: MemoryLimit) -> Room:

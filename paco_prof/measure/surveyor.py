@@ -16,6 +16,7 @@ from paco_prof.measure.progress import Progress
 from paco_prof.measure.scaling.largest import CONFIRMING_STEPS
 from paco_prof.measure.scaling.ledger import ScaleLedger
 from paco_prof.measure.scaling.point import PointInProgress
+from paco_prof.measure.scaling.running_out import kind_under, own_limit
 from paco_prof.measure.scaling.search import LargestSearch
 from paco_prof.measure.scaling.timetable import ScaleTimetable
 from paco_prof.measure.scaling.work import Search, Unit, Work, left, units_left
@@ -116,8 +117,9 @@ class Surveyor:
         self._progress.begin(self._title(unit))
         point = PointInProgress(unit)
         begun, until = self._time.now(), self._time.launch_end(len(self._left()))
+        contestant = self._ledger.record.at(unit.contestant, unit.sizes)
+        ready: Ready | None = None
         try:
-            contestant = self._ledger.record.at(unit.contestant, unit.sizes)
             worker = self._start(contestant, self._plan.memory_limit_bytes)
             runner = Runner(worker, self._plan.timeout)
             ready = runner.ready()
@@ -131,7 +133,8 @@ class Surveyor:
             point.memory = worker.memory_by_stage(self._plan.timeout)
         except WorkerError as failure:
             point.fail()
-            self._ledger.add_failure(unit, failure)
+            limit = own_limit(self._plan.memory_limit_bytes, ready, contestant.workload.device)
+            self._ledger.add_failure(unit, failure, kind_under(failure, limit), point.environment)
         finally:
             self._close()
             record = point.record()

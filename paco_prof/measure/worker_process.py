@@ -60,10 +60,18 @@ class WorkerError(Exception):
         hint: what can be done about it.
         peak_bytes: highest memory that it is known to have had.
         pid: its process.
+        code: that it ended with, as `subprocess` tells it: of a signal the negative number; None where it did not end.
     """
 
     def __init__(
-        self, pid: int, kind: FailureKind, during: str, detail: str, hint: str = "", peak_bytes: int | None = None
+        self,
+        pid: int,
+        kind: FailureKind,
+        during: str,
+        detail: str,
+        hint: str = "",
+        peak_bytes: int | None = None,
+        code: int | None = None,
     ) -> None:
         super().__init__(f"{during}: {detail}")
         self.pid = pid
@@ -72,6 +80,7 @@ class WorkerError(Exception):
         self.detail = detail
         self.hint = hint
         self.peak_bytes = peak_bytes
+        self.code = code
 
 
 class Ready:
@@ -325,10 +334,12 @@ class WorkerProcess:
         if code != 0 and says_out_of_memory(last):
             return self._failure("out of memory", during, last)
         how = f"killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        return self._failure("died", during, f"{how}: {last}" if last else how)
+        return self._failure("died", during, f"{how}: {last}" if last else how, code=code)
 
-    def _failure(self, kind: FailureKind, during: str, detail: str, hint: str = "") -> WorkerError:
-        return WorkerError(self.pid, kind, during, detail[:MAX_DETAIL], hint, self._peak_bytes)
+    def _failure(
+        self, kind: FailureKind, during: str, detail: str, hint: str = "", code: int | None = None
+    ) -> WorkerError:
+        return WorkerError(self.pid, kind, during, detail[:MAX_DETAIL], hint, self._peak_bytes, code)
 
     def _last_error_line(self) -> str:
         with contextlib.suppress(OSError, ValueError):

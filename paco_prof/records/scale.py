@@ -116,6 +116,7 @@ class ScaleFailure(Frozen):
 
     Attributes:
         during, detail, hint, peak_bytes: see `Failure`.
+        environment: where, as that process saw it; None where it came to nothing before it could tell.
     """
 
     contestant: int = Field(ge=0)
@@ -126,6 +127,7 @@ class ScaleFailure(Frozen):
     detail: str
     hint: str = ""
     peak_bytes: int | None = None
+    environment: Environment | None = None
 
 
 class Trial(Frozen):
@@ -155,23 +157,27 @@ class Largest(Frozen):
         contestant: the variant's place.
         size: images; None where not even one fits.
         reason: why no larger one is known to fit.
+        detail: how the search was given up, where none of its trials tells.
         next_size: the smallest that was tried and for which memory did not suffice; None where none was.
         limit_bytes: memory that there was to fit into; None where nobody knows.
         of_device: whether that is the device's memory, or a process's.
         peak_bytes: at `size`; what is left of the limit beside it is the margin.
         confirmed_steps: that a fresh process took at `size` in the end.
         trials: in their order.
+        environment: where, as the processes saw it; None where none could tell.
     """
 
     contestant: int = Field(ge=0)
     size: int | None = None
     reason: LargestReason = "out of memory"
+    detail: str = ""
     next_size: int | None = None
     limit_bytes: int | None = None
     of_device: bool = False
     peak_bytes: int | None = None
     confirmed_steps: int = 0
     trials: tuple[Trial, ...] = ()
+    environment: Environment | None = None
 
 
 class ScaleRecord(Frozen):

@@ -32,7 +32,8 @@ def resumed_survey(record: ScaleRecord, **changes: object) -> ScaleRecord:
         changes: entries of the plan that are to be others; None leaves one as it was.
 
     Raises:
-        UsageError: it is another version's, all that was planned has been measured, or launches would be taken away.
+        UsageError: it is another version's, there is neither anything left nor another target, or launches would be
+            taken away.
     """
     if record.tool_version != __version__:
         raise UsageError(
@@ -44,7 +45,7 @@ def resumed_survey(record: ScaleRecord, **changes: object) -> ScaleRecord:
         raise UsageError(f"{record.plan.launches} launches were planned, and --launches {plan.launches} are fewer.")
     # A search that may go further than before is not over.
     largest = tuple(
-        each.model_copy(update={"reason": "interrupted"})
+        each.model_copy(update={"reason": "interrupted", "detail": ""})
         if each.reason == "failed" or (each.reason == "as asked" and plan.largest_up_to > record.plan.largest_up_to)
         else each
         for each in record.largest
@@ -62,6 +63,9 @@ def resumed_survey(record: ScaleRecord, **changes: object) -> ScaleRecord:
             "largest": largest,
         }
     )
-    if not left(again):
-        raise UsageError("All that was planned has been measured.", "--launches N takes more.")
+    # A prediction needs no measuring.
+    if not left(again) and plan.target == record.plan.target:
+        raise UsageError(
+            "All that was planned has been measured.", "--launches N takes more, and --target N predicts another size."
+        )
     return again

@@ -8,7 +8,18 @@ from typing import Any
 from paco_prof.errors import PacoProfError
 from paco_prof.measure.scaling.work import Unit
 from paco_prof.measure.worker_process import WorkerError
-from paco_prof.records import Contestant, Environment, Largest, Note, ScaleFailure, ScalePoint, ScaleRecord, resized
+from paco_prof.records import (
+    Contestant,
+    Environment,
+    FailureKind,
+    Largest,
+    LargestReason,
+    Note,
+    ScaleFailure,
+    ScalePoint,
+    ScaleRecord,
+    resized,
+)
 
 __all__ = ["ScaleLedger"]
 
@@ -38,17 +49,23 @@ class ScaleLedger:
         """A launch is over, complete or not."""
         self.update(points=(*self.record.points, point))
 
-    def add_failure(self, unit: Unit, failure: WorkerError) -> None:
-        """A process has failed."""
+    def add_failure(self, unit: Unit, failure: WorkerError, kind: FailureKind, environment: Environment | None) -> None:
+        """A process has failed.
+
+        Args:
+            kind: how, for all that is known of it.
+            environment: where, if it could tell.
+        """
         failed = ScaleFailure(
             contestant=unit.contestant,
             sizes=unit.sizes,
             round=unit.round,
-            kind=failure.kind,
+            kind=kind,
             during=failure.during,
             detail=failure.detail,
             hint=failure.hint,
             peak_bytes=failure.peak_bytes,
+            environment=environment,
         )
         self.update(failures=(*self.record.failures, failed))
 
@@ -56,6 +73,15 @@ class ScaleLedger:
         """A search has got so far; what was known of it before is part of that."""
         others = (each for each in self.record.largest if each.contestant != largest.contestant)
         self.update(largest=tuple(sorted((*others, largest), key=lambda each: each.contestant)))
+
+    def end_search(self, place: int, reason: LargestReason, detail: str = "") -> None:
+        """There will be no more of a search; what it has found until now stays.
+
+        Args:
+            detail: what ended it, where none of its trials tells.
+        """
+        found = next((each for each in self.record.largest if each.contestant == place), Largest(contestant=place))
+        self.put_largest(found.model_copy(update={"reason": reason, "detail": detail}))
 
     def add_note(self, note: Note) -> None:
         """Something that a reader has to know."""

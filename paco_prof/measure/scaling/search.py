@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Literal
 
+from paco_prof.measure.available_memory import available_bytes
 from paco_prof.measure.launch import Runner
 from paco_prof.measure.scaling.expectation import Expectation
 from paco_prof.measure.scaling.largest import (
@@ -18,7 +19,8 @@ from paco_prof.measure.scaling.largest import (
     next_trial,
     reason_of,
 )
-from paco_prof.measure.worker_process import MemoryLimit, WorkerError, WorkerHandle
+from paco_prof.measure.scaling.running_out import kind_under, own_limit
+from paco_prof.measure.worker_process import MemoryLimit, Ready, WorkerError, WorkerHandle
 from paco_prof.records import Environment, Largest, LargestReason, ScalePoint, ScaleRecord, Trial
 
 __all__ = ["LargestSearch"]
@@ -60,12 +62,24 @@ class LargestSearch:
         # Those that have shown nothing are made once more.
         self._trials = [trial for trial in before.trials if trial.reason in ("", "out of memory")]
         self._limit_bytes, self._of_device = before.limit_bytes, before.of_device
+        self._environment = before.environment
+        if self._plan.memory_limit_bytes is None and self._limit_bytes is not None and not self._of_device:
+            self._take_what_is_left(self._limit_bytes)
         self._expected = Expectation()
         self._start_seconds = 0.0
         self._known = 0
         self._known_peak: int | None = None
         if tuple(factor.name for factor in record.plan.factors) == BATCH:
             self._learn_from([point for point in record.points if point.contestant == place and point.is_complete])
+
+    def _take_what_is_left(self, limit_bytes: int) -> None:
+        """Go on with what was available when the search began, or with less where others have taken some of that. What
+        was confirmed with more is then confirmed once more.
+        """
+        self._device = "cpu"
+        self._limit_bytes = min(limit_bytes, available_bytes())
+        if self._limit_bytes < limit_bytes:
+            self._trials = [trial for trial in self._trials if not trial.fits or trial.steps < CONFIRMING_STEPS]
 
     def _learn_from(self, points: list[ScalePoint]) -> None:
         for point in points:
@@ -94,16 +108,15 @@ class LargestSearch:
     def attempt(self, asked: Asked) -> Environment | None:
         """Try it, and remember what came of it; where that was, as far as its process could tell."""
         begun = self._now()
-        runner = Runner(self._start(asked.size, self._limit()), self._plan.timeout)
+        limit = self._limit()
+        runner = Runner(self._start(asked.size, limit), self._plan.timeout)
         runner.timeout = max(LEAST_PATIENCE, min(runner.timeout, self._end - begun))
-        environment: Environment | None = None
+        ready: Ready | None = None
         steps, detail = 0, ""
         reason: LargestReason | Literal[""] = ""
         try:
             ready = runner.ready()
-            environment = ready.environment
-            if ready.room_bytes is not None:
-                self._limit_bytes, self._of_device = ready.room_bytes, ready.room_of_device
+            self._learn_place(ready)
             self._start_seconds = max(self._start_seconds, self._now() - begun)
             while steps < asked.steps and (steps == 0 or self._now() < self._end):
                 step = runner.step()
@@ -114,10 +127,20 @@ class LargestSearch:
             if steps < asked.steps:
                 reason = "time is up"
         except WorkerError as failure:
-            reason, detail, peak = self._reason(failure), failure.detail, failure.peak_bytes
+            reason = self._reason(failure, own_limit(limit, ready, self._device))
+            detail, peak = failure.detail, failure.peak_bytes
         trial = Trial(size=asked.size, steps=steps, fits=not reason, reason=reason, detail=detail, peak_bytes=peak)
         self._trials.append(trial)
-        return environment
+        return None if ready is None else ready.environment
+
+    def _learn_place(self, ready: Ready) -> None:
+        """Where trials are made; those of another machine have shown nothing for this one."""
+        if self._environment is not None and ready.environment.differences(self._environment):
+            self._trials = []
+        self._environment = ready.environment
+        self._device = ready.contestant.workload.device
+        if ready.room_bytes is not None:
+            self._limit_bytes, self._of_device = ready.room_bytes, ready.room_of_device
 
     def result(self, ended: LargestReason) -> Largest:
         """What is known so far.
@@ -139,6 +162,7 @@ class LargestSearch:
             peak_bytes=longest.peak_bytes if longest else self._known_peak if is_measured else None,
             confirmed_steps=longest.steps if longest else 0,
             trials=tuple(self._trials),
+            environment=self._environment,
         )
 
     def _limit(self) -> MemoryLimit:
@@ -158,10 +182,10 @@ class LargestSearch:
         num_starts = 2 if kept else 1
         return self._now() + num_starts * self._start_seconds + (asked.steps + kept) * step <= self._end
 
-    def _reason(self, failure: WorkerError) -> LargestReason:
-        """Why a trial has come to nothing. Where a limit holds, what runs into it need not find words for it."""
-        if failure.kind == "hung":
-            return "time is up"
-        is_limited = not self._of_device and (self._limit_bytes is not None or self._device == "cpu")
-        ran_out = failure.kind == "out of memory" or (failure.kind == "died" and is_limited)
-        return "out of memory" if ran_out else "failed"
+    def _reason(self, failure: WorkerError, limit: MemoryLimit) -> LargestReason:
+        """Why a trial has come to nothing, under the limit that its process has set itself."""
+        kind = kind_under(failure, limit)
+        if kind == "out of memory":
+            return kind
+        # Who waits no longer because the search is over has learnt nothing of a process that may be well.
+        return "time is up" if kind == "hung" and self._now() >= self._end else "failed"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paco_prof.records import Largest, ScaleFailure, ScaleRecord
+from paco_prof.records import Environment, Largest, ScaleFailure, ScaleRecord
 
-__all__ = ["LASTING", "Search", "Unit", "Work", "left", "searches_left", "units_left"]
+__all__ = ["Search", "Unit", "Work", "left", "searches_left", "units_left"]
 
-# What fails so at a size fails so in every launch, and at larger sizes.
-LASTING = ("out of memory", "raised", "not applicable")
+# What says nothing of a machine that has more memory, or is faster.
+OF_ITS_MACHINE = ("out of memory", "hung")
+# Of memory: so much may be missing on one of two machines of the same make.
+SAME_MEMORY = 0.02
 # A search that ended so is not over.
 UNFINISHED = ("time is up", "interrupted")
 
@@ -56,13 +58,17 @@ def units_left(record: ScaleRecord) -> list[Unit]:
         for place in range(len(record.contestants))
     ]
     # Where only what comes after the steps has failed, the steps are there, and count.
-    failures = [each for each in record.failures if (each.contestant, each.sizes, each.round) not in done]
+    failures = [
+        (each, _holds_everywhere(each, record))
+        for each in record.failures
+        if (each.contestant, each.sizes, each.round) not in done
+    ]
     names = tuple(factor.name for factor in record.plan.factors)
     return [
         unit
         for unit in units
         if (unit.contestant, unit.sizes, unit.round) not in done
-        and not any(_rules_out(failure, unit, names) for failure in failures)
+        and not any(_rules_out(failure, unit, names, is_everywhere) for failure, is_everywhere in failures)
     ]
 
 
@@ -78,15 +84,43 @@ def _is_over(largest: Largest) -> bool:
     return largest.reason not in UNFINISHED
 
 
-def _rules_out(failure: ScaleFailure, unit: Unit, names: tuple[str, ...]) -> bool:
+def _holds_everywhere(failure: ScaleFailure, record: ScaleRecord) -> bool:
+    """Whether what failed would have failed on every machine that the record tells of: who takes a launch that is left
+    is not known before.
+    """
+    here = failure.environment or record.environment
+    if failure.kind not in OF_ITS_MACHINE or here is None:
+        return True
+    others = [
+        record.environment,
+        *(point.environment for point in record.points),
+        *(other.environment for other in record.failures),
+        *(largest.environment for largest in record.largest),
+    ]
+    return not any(_is_unlike(here, other) for other in others if other is not None)
+
+
+def _is_unlike(one: Environment, other: Environment) -> bool:
+    """Whether it is another machine; what a variant sets for itself makes none."""
+    if set(one.differences(other)) - {"threads", *one.flags, *other.flags}:
+        return True
+    sizes = (
+        (one.memory_bytes, other.memory_bytes),
+        (one.accelerator_memory_bytes or 0, other.accelerator_memory_bytes or 0),
+    )
+    return any(abs(mine - theirs) > SAME_MEMORY * max(mine, theirs) for mine, theirs in sizes)
+
+
+def _rules_out(failure: ScaleFailure, unit: Unit, names: tuple[str, ...], is_everywhere: bool) -> bool:
     """Whether a launch need not be taken after a failure: what failed once by itself would fail again, what runs out of
-    something at a size does at larger ones, and what was waited for in vain would take longer still.
+    something at a size does at larger ones, and what was waited for in vain would take longer still; on machines that
+    are alike.
     """
     if failure.contestant != unit.contestant:
         return False
     if failure.sizes == unit.sizes and failure.round == unit.round:
         return True
-    if failure.kind == "died":
+    if failure.kind == "died" or not is_everywhere:
         return False
     if failure.kind == "hung" and failure.round != unit.round:
         return False

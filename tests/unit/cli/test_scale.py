@@ -144,6 +144,19 @@ def test_an_interrupted_measurement_goes_on(stand: Stand, capsys: pytest.Capture
     assert (saved().plan.target, saved().plan.max_seconds) == ((16,), 300.0)
     assert scale("--resume run.json") == 2
     assert "All that was planned has been measured." in capsys.readouterr().err
+    # A prediction needs no measuring.
+    taken = len(stand.lab.started)
+    assert scale("--resume run.json --target 64") == 0
+    assert (saved().status, saved().plan.target, len(stand.lab.started)) == ("complete", (64,), taken)
+
+
+def test_a_search_goes_further_only_where_there_is_one(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scale("--vary batch-size=2,4 --launches 1 --output run.json") == 0
+    assert scale("--resume run.json --largest-up-to 20") == 2
+    assert "--largest-up-to goes with --find-largest." in capsys.readouterr().err
+    assert scale("--resume run.json --find-largest --largest-up-to 20") == 0
+    assert scale("--resume run.json --largest-up-to 30") == 0
+    assert [largest.size for largest in saved().largest] == [30, 30]
 
 
 @pytest.mark.parametrize(

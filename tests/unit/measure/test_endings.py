@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError, UsageError
-from paco_prof.measure.endings import ending
-from paco_prof.records import Note
+from paco_prof.measure.endings import ending, scale_ending
+from paco_prof.measure.surveyor import ScaleOutcome
+from paco_prof.records import Largest, Note, Trial
+from surveyed import Lab, survey
 
 
 def raised(error: BaseException) -> BaseException:
@@ -44,3 +46,35 @@ def test_other_endings() -> None:
     assert ending(refused, (), 0, "step") is refused
     assert ending(None, (), 0, "step") is None
     assert isinstance(ending(KeyboardInterrupt(), (), 2, "step"), InterruptedRunError)
+
+
+@pytest.mark.parametrize(
+    ("largest", "words"),
+    [
+        (Largest(contestant=0, reason="failed", detail="the node is gone, 3 times"), "the node is gone, 3 times"),
+        (
+            Largest(
+                contestant=0,
+                reason="failed",
+                detail="the node is gone, 3 times",
+                trials=(Trial(size=4, steps=3, fits=True),),
+            ),
+            "the node is gone, 3 times",
+        ),
+        (
+            Largest(
+                contestant=0,
+                reason="failed",
+                trials=(Trial(size=4, fits=False, reason="failed", detail="it is raised"),),
+            ),
+            "it is raised",
+        ),
+        (Largest(contestant=0, reason="failed"), "it was given up"),
+    ],
+)
+def test_a_search_that_failed_is_a_failure_whatever_is_known_of_it(largest: Largest, words: str) -> None:
+    record = Lab().run(survey(variants=["exact"])).record
+    assert scale_ending(ScaleOutcome(record)) is None
+    told = scale_ending(ScaleOutcome(record.model_copy(update={"largest": (largest,)})))
+    assert isinstance(told, MeasurementError)
+    assert str(told) == f"exact: the search for the largest batch failed: {words}."

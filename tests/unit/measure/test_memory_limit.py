@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 import torch
 
 from paco_prof.errors import UsageError
-from paco_prof.measure import memory_limit
-from paco_prof.measure.memory_limit import Room, available_bytes, limit_memory
+from paco_prof.measure.memory_limit import Room, limit_memory
 
 CPU = torch.device("cpu")
 GIBIBYTE = 2**30
@@ -48,35 +45,6 @@ def limited(limit: str) -> list[str]:
 @only_linux
 def test_a_process_gets_no_more_than_it_may_have() -> None:
     assert limited(str(GIBIBYTE))[:2] == ["says so", f"{GIBIBYTE} False"]
-
-
-@pytest.fixture
-def containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which the kernel shows the limits of containers, on a machine of 16 GiB of which 10 are free."""
-    monkeypatch.setattr(memory_limit, "CGROUPS", tmp_path)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10 * GIBIBYTE))
-    return tmp_path
-
-
-def test_a_part_of_what_is_available_is_left_to_others(containers: Path) -> None:
-    assert available_bytes() == round(0.95 * 10 * GIBIBYTE)
-
-
-@pytest.mark.parametrize(
-    ("folder", "most", "used"),
-    [(".", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes")],
-)
-def test_a_container_has_less(containers: Path, folder: str, most: str, used: str) -> None:
-    (containers / folder).mkdir(exist_ok=True)
-    (containers / folder / most).write_text(f"{4 * GIBIBYTE}\n")
-    (containers / folder / used).write_text(f"{3 * GIBIBYTE}\n")
-    (containers / folder / "memory.stat").write_text(f"anon 5\ninactive_file {GIBIBYTE}\nfile 7\n")
-    assert available_bytes() == 2 * GIBIBYTE - memory_limit.LEAST_RESERVE
-
-
-def test_a_container_without_a_limit_has_what_the_machine_has(containers: Path) -> None:
-    (containers / "memory.max").write_text("max\n")
-    assert available_bytes() == round(0.95 * 10 * GIBIBYTE)
 
 
 @only_linux

@@ -17,15 +17,27 @@ from paco_prof.measure.out_of_memory import says_out_of_memory
         "RuntimeError std::bad_alloc",
         "  what():  std::bad_alloc",
         "OSError [Errno 12] Cannot allocate memory",
+    ],
+)
+def test_memory_has_run_out(text: str) -> None:
+    assert says_out_of_memory(text)
+    assert says_out_of_memory(text, is_limited=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "RuntimeError could not create a primitive",
         "RuntimeError could not execute a primitive",
         "RuntimeError could not create a memory object",
         "RuntimeError can't start new thread",
         "libgomp: Thread creation failed: Resource temporarily unavailable",
+        "BlockingIOError [Errno 11] Resource temporarily unavailable",
     ],
 )
-def test_memory_has_run_out(text: str) -> None:
-    assert says_out_of_memory(text)
+def test_what_may_have_other_reasons_counts_only_where_memory_is_limited(text: str) -> None:
+    assert not says_out_of_memory(text)
+    assert says_out_of_memory(text, is_limited=True)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +46,4 @@ def test_memory_has_run_out(text: str) -> None:
 )
 def test_something_else_is_wrong(text: str) -> None:
     assert not says_out_of_memory(text)
+    assert not says_out_of_memory(text, is_limited=True)

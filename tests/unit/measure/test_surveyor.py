@@ -197,6 +197,10 @@ def test_what_is_complete_does_not_go_on() -> None:
     record = Lab().run(survey()).record
     with pytest.raises(UsageError, match="All that was planned has been measured"):
         resumed_survey(record)
+    predicting = resumed_survey(record, target=(64,))
+    assert (predicting.points, predicting.plan.target, left(predicting)) == (record.points, (64,), [])
+    with pytest.raises(UsageError, match="All that was planned has been measured"):
+        resumed_survey(predicting, target=(64,))
     assert len(left(resumed_survey(record, launches=2))) == 6
     with pytest.raises(UsageError, match="are fewer"):
         resumed_survey(resumed_survey(record, launches=2), launches=1)
@@ -258,6 +262,43 @@ def test_a_limit_of_memory_holds_for_every_launch() -> None:
     assert [process.limit for process in lab.started] == [50] * 3
     assert [point.sizes for point in record.points] == [(2,), (4,)]
     assert [failure.kind for failure in record.failures] == ["out of memory"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "kind"), [(50, -6, "out of memory"), (None, -6, "died"), (50, -9, "died"), (10**6, 1, "died")]
+)
+def test_who_is_found_dead_at_a_limit_ran_out_of_memory(limit: int | None, code: int, kind: FailureKind) -> None:
+    def trouble(process: PlayedSize, what: str) -> None:
+        if process.batch == 4 and what == "step":
+            raise process.failure("died", what, 40, code)
+
+    record = Lab(trouble=trouble).run(survey(variants=["exact"], memory_limit_bytes=limit)).record
+    (failure, *_) = record.failures
+    assert (failure.sizes, failure.kind, failure.detail, failure.environment) == ((4,), kind, "it is died", CPU)
+
+
+def test_a_failure_before_a_process_could_tell_where_it_is_does_not_tell_either() -> None:
+    record = failing("raised", "start", batch=4).run(survey(variants=["exact"])).record
+    assert [failure.environment for failure in record.failures] == [None]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_alike"),
+    [
+        ({}, True),
+        ({"threads": 2 * CPU.threads}, True),
+        ({"memory_bytes": CPU.memory_bytes - 4096}, True),
+        ({"memory_bytes": 2 * CPU.memory_bytes}, False),
+        ({"processor": "another core"}, False),
+    ],
+)
+def test_memory_that_ran_out_says_nothing_of_another_machine(change: dict[str, Any], is_alike: bool) -> None:
+    record = failing("out of memory", batch=4).run(survey(variants=["exact"], launches=2)).record
+    assert left(record) == []
+    first, *others = record.points
+    elsewhere = first.model_copy(update={"environment": CPU.model_copy(update=change)})
+    mixed = record.model_copy(update={"points": (elsewhere, *others)})
+    assert left(mixed) == ([] if is_alike else [Unit(0, (8,), 0), Unit(0, (4,), 1), Unit(0, (8,), 1)])
 
 
 def test_a_full_disk_costs_nothing_but_the_file() -> None:

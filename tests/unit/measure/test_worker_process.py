@@ -121,7 +121,7 @@ def test_what_is_printed_garbles_no_answer(start: Start) -> None:
 
 def test_sigkill_in_mid_step_is_a_death(start: Start) -> None:
     failure = failure_in_a_step(start("killed"))
-    assert (failure.kind, failure.detail) == ("died", "killed by SIGKILL")
+    assert (failure.kind, failure.detail, failure.code) == ("died", "killed by SIGKILL", -9)
 
 
 def test_sigkill_from_outside_in_mid_step_is_a_death(start: Start) -> None:
@@ -199,7 +199,7 @@ def test_a_usage_error_in_mid_step_does_not_say_that_the_variant_is_not_applicab
 
 def test_leaving_without_a_word_is_a_death_with_its_exit_code_and_last_line(start: Start) -> None:
     failure = failure_in_a_step(start("exiting"))
-    assert (failure.kind, failure.detail) == ("died", "ended with exit code 7: the last words")
+    assert (failure.kind, failure.detail, failure.code) == ("died", "ended with exit code 7: the last words", 7)
 
 
 def test_sys_exit_is_an_error_like_any_other(start: Start) -> None:
@@ -229,7 +229,6 @@ def test_memory_that_runs_out_to_the_last_byte_is_told_all_the_same(start: Start
         RuntimeError("std::bad_alloc"),
         OSError(12, "Cannot allocate memory"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("could not create a primitive"),
     ],
 )
 def test_however_an_allocator_says_it_memory_ran_out(error: Exception) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from builders import CPU, RESNET50
 from paco_prof.errors import OtherMachineError
+from paco_prof.measure.scaling import search as searching
 from paco_prof.measure.scaling.beginning import resumed_survey
 from paco_prof.measure.scaling.work import Search, left
-from paco_prof.records import ScaleRecord
+from paco_prof.records import ScaleRecord, Trial
 from paco_prof.settings import with_settings
 from paco_prof.variants.contestants import Field
-from surveyed import Lab, PlayedSize, survey
+from surveyed import ROOM, Lab, PlayedSize, survey
 
 
 def search(lab: Lab, record: ScaleRecord) -> ScaleRecord:
@@ -62,13 +63,75 @@ def test_what_fails_in_the_long_run_is_too_large() -> None:
 def test_who_dies_under_a_limit_has_run_out_of_memory_and_on_a_device_has_failed(of_device: bool) -> None:
     def trouble(process: PlayedSize, what: str) -> None:
         if process.batch > 64 and what == "step":
-            raise process.failure("died", what)
+            raise process.failure("died", what, 600, code=1)
 
     lab = Lab(trouble=trouble, of_device=of_device)
     (largest,) = search(lab, survey(variants=["exact"], find_largest=True)).largest
     assert largest.size == 64
     assert largest.reason == ("failed" if of_device else "out of memory")
     assert largest.next_size == (None if of_device else 65)
+
+
+@pytest.mark.parametrize(("code", "peak"), [(1, 99), (-9, 900), (-15, 900)])
+def test_who_dies_far_from_its_limit_or_is_killed_has_failed(code: int, peak: int) -> None:
+    def trouble(process: PlayedSize, what: str) -> None:
+        if process.batch > 64 and what == "start":
+            raise process.failure("died", what, peak, code)
+
+    (largest,) = search(Lab(trouble=trouble), survey(variants=["exact"], find_largest=True)).largest
+    assert (largest.size, largest.reason, largest.trials[-1].detail) == (64, "failed", "it is died")
+
+
+@pytest.mark.parametrize(("max_seconds", "reason"), [(None, "failed"), (100.0, "time is up")])
+def test_a_trial_without_an_answer_has_failed_unless_the_search_is_over(max_seconds: float | None, reason: str) -> None:
+    def trouble(process: PlayedSize, what: str) -> None:
+        if process.batch > 16 and what == "step":
+            process.lab.clock += 200.0
+            raise process.failure("hung", what)
+
+    record = survey(variants=["exact"], find_largest=True, max_seconds=max_seconds)
+    (largest,) = search(Lab(trouble=trouble), record).largest
+    assert (largest.size, largest.reason) == (16, reason)
+    assert (largest.trials[-1].reason, largest.trials[-1].detail) == (reason, "it is hung")
+
+
+@pytest.mark.parametrize(("now", "size"), [(500, 50), (2000, 100)])
+def test_a_search_goes_on_with_what_is_left_of_what_was_available(
+    now: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = search(Lab(), survey(variants=["exact"], find_largest=True))
+    (before,) = record.largest
+    stopped = record.model_copy(update={"largest": (before.model_copy(update={"reason": "interrupted"}),)})
+    monkeypatch.setattr(searching, "available_bytes", lambda: now)
+    lab = Lab()
+    (largest,) = search(lab, stopped).largest
+    if now < ROOM:
+        assert {process.limit for process in lab.started} == {now}
+        assert largest.trials[-1].steps == 20
+    assert (largest.limit_bytes, largest.size, largest.confirmed_steps) == (min(now, ROOM), size, 20)
+
+
+def test_a_limit_that_was_asked_for_holds_whatever_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = search(Lab(), survey(variants=["exact"], find_largest=True, largest_up_to=20, memory_limit_bytes=400))
+    monkeypatch.setattr(searching, "available_bytes", lambda: 100)
+    lab = Lab()
+    (largest,) = search(lab, resumed_survey(record, largest_up_to=4096)).largest
+    assert {process.limit for process in lab.started} == {400}
+    assert (largest.size, largest.limit_bytes) == (40, 400)
+
+
+def test_a_search_tells_where_it_was_and_trials_of_another_machine_say_nothing() -> None:
+    record = search(Lab(), survey(variants=["exact"], find_largest=True, memory_limit_bytes=400))
+    (before,) = record.largest
+    assert before.environment == CPU
+    elsewhere = CPU.model_copy(update={"processor": "another core"})
+    shown = tuple(trial for trial in before.trials if trial.steps < 20)
+    stopped = record.model_copy(
+        update={"largest": (before.model_copy(update={"reason": "interrupted", "trials": shown}),)}
+    )
+    (largest,) = search(Lab(environment_of=lambda process: elsewhere), stopped).largest
+    assert (largest.environment, largest.size, largest.confirmed_steps) == (elsewhere, 40, 20)
+    assert largest.trials[0] == Trial(size=40, steps=20, fits=True, peak_bytes=400)
 
 
 def test_a_search_that_time_runs_out_for_tells_what_it_knows_and_goes_on_later() -> None:
