@@ -22,8 +22,8 @@ help: ## list the targets
 breakdown: $(RUN) ## the main job: where a ResNet-50 step of batch 8 spends its time
 	$(BIN)/paco-prof breakdown --batch-size 8
 
-test: $(DEV) ## unit, integration and golden tests
-	$(BIN)/pytest
+test: $(DEV) ## unit, integration and golden tests, two at a time
+	$(BIN)/pytest -n 2
 
 lint: $(DEV) ## style
 	$(BIN)/ruff check .
