@@ -25,7 +25,7 @@ from paco_prof.records import (
 )
 from paco_prof.settings import with_settings
 
-__all__ = ["RECORDS", "grid_record", "point", "search_record", "survey_record"]
+__all__ = ["BASELINE", "RECORDS", "Law", "exact", "grid_record", "point", "reference", "search_record", "survey_record"]
 
 # Sizes -> seconds of each stage's forward pass; backward takes twice as long.
 Law = Callable[[tuple[int, ...]], Mapping[str, float]]

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from paco_prof.analysis.pilots import Projectable, joined_series, pilots_of
 from paco_prof.errors import UsageError
-from paco_prof.records import Environment, Pilot
+from paco_prof.records import Pilot
 from paco_prof.settings import Workload
 
 __all__ = ["pilots_together"]
 
-# What variants themselves set, so that it makes no other machine.
-SET_BY_VARIANTS = ("tf32_matmul", "tf32_cudnn", "cudnn_benchmark")
 # In what two workloads may differ and be the same variant: the epoch, and what is only known or drawn.
 NO_DIFFERENCE = ("epoch", "matching_cost", "feature_map", "num_parameters", "seed")
 # What torchrun sets for each of several ranks, where nobody else does.
@@ -156,18 +154,11 @@ def _check_same_machine(records: Mapping[str, Projectable], name: str) -> None:
     if one is None or other is None:
         unnamed = first if one is None else name
         raise UsageError(f"{first} and {name} cannot be put together: {unnamed} names no machine.", hint)
-    differences = _machine_differences(one, other)
+    differences = one.differences_of_machine(other)
+    if one.threads != other.threads:
+        # Between numbers of devices it would pass for what these make of a step.
+        differences = {"threads": (one.threads, other.threads), **differences}
     if differences:
         if set(differences) <= SET_BY_TORCHRUN:
             hint = "torchrun sets OMP_NUM_THREADS to 1 where nobody does; measure both with the same number of threads."
         raise UsageError(f"{first} and {name} are not of one machine: they differ in {', '.join(differences)}.", hint)
-
-
-def _machine_differences(one: Environment, other: Environment) -> dict[str, tuple[object, object]]:
-    mine, theirs = (
-        environment.model_copy(
-            update={"flags": {k: v for k, v in environment.flags.items() if k not in SET_BY_VARIANTS}}
-        )
-        for environment in (one, other)
-    )
-    return mine.differences(theirs)

@@ -34,7 +34,7 @@ __all__ = ["Hindcast", "ScaleView", "ScaledVariant", "VariantRatio", "hindcast",
 
 # Sizes that must be left for a fit that is held against the largest.
 HINDCAST_FROM = 3
-# Share of the step from which on a stage is predicted by itself.
+# Share of the step, measured or predicted at the target, from which on a stage is predicted by itself.
 PART_FROM = 0.05
 
 
@@ -71,11 +71,13 @@ class ScaledVariant:
         place: among the contestants.
         sizes: that it has complete launches of, the smallest product first.
         rows: the step, its passes, and the stages that take a hundredth of the step or more at some size, in the order
-            of a step, parents first; empty where nothing was measured. The passes have no fit.
-        small: stages that take less at every size.
+            of a step, parents first, and then what is less and a part all the same; empty where nothing was measured.
+            The passes have no fit.
+        small: all other stages without parents.
         parts: what the step is the sum of, and is predicted as, because stages of unlike powers are none together: the
-            stages without parents that take a twentieth of it or more at some size, and all the rest as one, because
-            what is small is noisy, and a power of noise is anything.
+            stages without parents that take a twentieth of it or more at some size, or would at the target, by a fit
+            that is sure that they grow; and all the rest as one, because what is small is noisy, and a power of noise
+            is anything.
         hindcast: of the step; None where sizes are too few.
         peak: bytes, growth and prediction; None where no launch tells its memory.
         peak_of: whose: device or process.
@@ -89,7 +91,7 @@ class ScaledVariant:
     contestant: Contestant
     sizes: tuple[Sizes, ...]
     rows: tuple[GrowthRow, ...] = ()
-    small: tuple[str, ...] = ()
+    small: tuple[GrowthRow, ...] = ()
     parts: tuple[GrowthRow, ...] = ()
     hindcast: Hindcast | None = None
     peak: GrowthRow | None = None
@@ -114,7 +116,7 @@ class ScaledVariant:
 
     @property
     def top_stages(self) -> tuple[GrowthRow, ...]:
-        """The stages that are nobody's children."""
+        """The stages among the rows that are nobody's children."""
         return tuple(row for row in self.rows if row.is_stage and row.depth == 0)
 
     def predict_step(self, sizes: Sequence[float]) -> Prediction | None:
@@ -179,7 +181,8 @@ def _variant(record: ScaleRecord, place: int) -> ScaledVariant:
     whole = next((p.training.backward_whole for p in points if p.training.backward_whole), "")
     measured = [_seconds(point.training if not whole else undivided(point.training)) for point in points]
     rows, small = _rows(points, measured, target)
-    parts = _parts(points, measured, rows, target)
+    parts = _parts(points, measured, (*rows, *small), target)
+    rows, small = (*rows, *(row for row in small if row in parts)), tuple(row for row in small if row not in parts)
     if rows:
         rows = (replace(rows[0], target=total([part.target for part in parts])), *rows[1:])
     peak, peak_of = peak_row(points, target)
@@ -202,8 +205,8 @@ def _variant(record: ScaleRecord, place: int) -> ScaledVariant:
 
 def _rows(
     points: Sequence[ScalePoint], measured: Sequence[Mapping[str, float]], target: Sizes | None
-) -> tuple[tuple[GrowthRow, ...], tuple[str, ...]]:
-    """The rows of a step, and the stages that are too small for one."""
+) -> tuple[tuple[GrowthRow, ...], tuple[GrowthRow, ...]]:
+    """The rows of a step, and those of stages without parents that are too small to be shown."""
     shares: dict[str, float] = {}
     for sizes in dict.fromkeys(point.sizes for point in points):
         here = [seconds for point, seconds in zip(points, measured, strict=True) if point.sizes == sizes]
@@ -220,7 +223,8 @@ def _rows(
     passes = (growth_row(path, points, measured, None, shares[path], is_fitted=False) for path in (FORWARD, BACKWARD))
     stage = (growth_row(path, points, measured, target, shares[path]) for path in large)
     rows = (growth_row(STEP, points, measured, target), *passes, *stage)
-    return rows, tuple(path for path in stages if path not in large and "/" not in path)
+    small = (path for path in stages if path not in large and "/" not in path)
+    return rows, tuple(growth_row(path, points, measured, target, shares[path]) for path in small)
 
 
 def _seconds(training: Training) -> dict[str, float]:
@@ -236,11 +240,33 @@ def _parts(
     rows: Sequence[GrowthRow],
     target: Sizes | None,
 ) -> tuple[GrowthRow, ...]:
-    """The stages without parents that are large enough, and what the step takes beside them."""
-    top = [row for row in rows if row.is_stage and row.depth == 0 and row.share >= PART_FROM]
-    rest = [{REST: each[STEP] - sum(each.get(row.path, 0.0) for row in top)} for each in measured]
+    """The stages without parents that are large enough, or will be, and what the step takes beside them."""
+    stages = [row for row in rows if row.is_stage and row.depth == 0]
+    parts = _with_rest(points, measured, [row for row in stages if row.share >= PART_FROM], target)
+    whole = total([part.target for part in parts])
+    if whole is None:
+        return parts
+    large = [row for row in stages if row in parts or _will_be_large(row, whole.value)]
+    return parts if len(large) == sum(part.is_stage for part in parts) else _with_rest(points, measured, large, target)
+
+
+def _with_rest(
+    points: Sequence[ScalePoint],
+    measured: Sequence[Mapping[str, float]],
+    stages: Sequence[GrowthRow],
+    target: Sizes | None,
+) -> tuple[GrowthRow, ...]:
+    rest = [{REST: each[STEP] - sum(each.get(row.path, 0.0) for row in stages)} for each in measured]
     left = growth_row(REST, points, rest, target)
-    return (*top, left) if left.launches else tuple(top)
+    return (*stages, left) if left.launches else tuple(stages)
+
+
+def _will_be_large(row: GrowthRow, whole: float) -> bool:
+    """Whether a stage takes much of a step at the target, and is known to grow: noise predicts anything."""
+    if row.growth is None or row.target is None:
+        return False
+    is_growing = any(exponent.low is not None and exponent.low > 0 for exponent in row.growth.exponents)
+    return is_growing and row.target.value >= PART_FROM * whole
 
 
 def hindcast(whole: GrowthRow, parts: Sequence[GrowthRow]) -> Hindcast | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from paco_prof.analysis.scale import ScaledVariant
 from paco_prof.analysis.scale_rows import GrowthRow, Sizes
@@ -16,6 +17,8 @@ __all__ = ["Bottleneck", "Crossover", "bottleneck_at", "bottleneck_at_target", "
 # How far beyond the largest measured size a crossover is looked for.
 FARTHEST = 16.0
 HALVINGS = 40
+# How many times the scatter of both stages' launches one must lead by.
+CLEARLY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,9 @@ class Crossover:
     Attributes:
         path: of the stage that becomes it.
         before: of the stage that was.
-        size: where their fitted times cross; of a measured one, the first size that was measured with it.
-        low, high: where the crossing may be: the measured sizes on both sides of it, or, predicted, the interval that
-            the two fits allow; None where one of them does not end it.
+        size: where their fitted times cross; of a measured one, the first size from which on it takes longer at all.
+        low, high: where the crossing may be: the last measured size at which it still took less, and `size`; or,
+            predicted, the interval that the two fits allow, None where one of them does not end it.
         is_measured: whether it lies within the sizes.
     """
 
@@ -68,17 +71,43 @@ def bottleneck_at_target(variant: ScaledVariant) -> Bottleneck | None:
 
 
 def crossovers(variant: ScaledVariant) -> tuple[Crossover, ...]:
-    """Where the bottleneck changes with the one factor, within the sizes and beyond; none for two factors."""
+    """Where the bottleneck changes with the one factor, within the sizes and beyond; none for two factors.
+
+    Within the sizes, a stage has overtaken another one if it takes longer at every size from there on; where sizes have
+    several launches, by clearly more than these scatter: medians that are as good as equal change places by chance.
+    """
     sizes = variant.sizes
     if not sizes or len(sizes[0]) != 1:
         return ()
-    found = []
-    for small, large in pairwise(sizes):
-        before, after = bottleneck_at(variant, small), bottleneck_at(variant, large)
-        if before is not None and after is not None and before.path != after.path:
-            found.append(Crossover(after.path, before.path, large[0], small[0], large[0], is_measured=True))
+    leaders = [top.path for some in sizes if (top := bottleneck_at(variant, some)) is not None]
+    changes = dict.fromkeys((before, after) for before, after in pairwise(leaders) if before != after)
+    found = [c for before, after in changes if (c := _overtaking(variant, before, after)) is not None]
     beyond = _beyond(variant)
     return (*found, beyond) if beyond is not None else tuple(found)
+
+
+def _overtaking(variant: ScaledVariant, before: str, after: str) -> Crossover | None:
+    """Where one stage overtakes another one for good."""
+    one, other = variant.row(before), variant.row(after)
+    assert one is not None
+    assert other is not None
+    order = [_order(one, other, sizes) for sizes in variant.sizes]
+    ahead = max((place for place, sign in enumerate(order) if sign <= 0), default=-1) + 1
+    behind = max((place for place, sign in enumerate(order[:ahead]) if sign < 0), default=None)
+    if ahead == len(order) or behind is None:
+        return None
+    large, small = variant.sizes[ahead], variant.sizes[behind]
+    return Crossover(after, before, large[0], small[0], large[0], is_measured=True)
+
+
+def _order(one: GrowthRow, other: GrowthRow, sizes: Sizes) -> Literal[-1, 0, 1]:
+    """1 where the other one takes clearly longer there, -1 where the first one does; 0 where launches cannot tell."""
+    mine, theirs = one.at(sizes), other.at(sizes)
+    if mine is None or theirs is None:
+        return 0 if mine == theirs else 1 if mine is None else -1
+    scatters = [row.growth.launch_scatter or 0.0 for row in (one, other) if row.growth is not None]
+    lead = math.log(theirs / mine)
+    return 0 if abs(lead) <= CLEARLY * math.hypot(*scatters) else 1 if lead > 0 else -1
 
 
 def _beyond(variant: ScaledVariant) -> Crossover | None:
@@ -88,7 +117,11 @@ def _beyond(variant: ScaledVariant) -> Crossover | None:
     leading = None if now is None else variant.row(now.path)
     if leading is None or leading.growth is None or leading.growth.exponent.low is None:
         return None
-    met = [c for row in variant.large_stages if (c := _meeting(leading, row, float(largest[0]))) is not None]
+    met = [
+        c
+        for row in (*variant.top_stages, *variant.small)
+        if (c := _meeting(leading, row, float(largest[0]))) is not None
+    ]
     return min(met, key=lambda crossover: crossover.size, default=None)
 
 

@@ -6,18 +6,17 @@ from paco_prof.records import Environment, ScaleRecord
 
 __all__ = ["survey_by_machine"]
 
-# What a variant sets is no other machine.
-_OF_THE_VARIANT = {"tf32_matmul", "tf32_cudnn", "cudnn_benchmark"}
-
 
 def survey_by_machine(record: ScaleRecord) -> tuple[ScaleRecord, ...]:
-    """A record for each machine, in the order of their first points; itself where there is one machine, or none.
+    """A record for each machine, in the order of their first points, then failures, then searches; itself where there
+    is one machine, or none.
 
-    Failures and searches stand with the first machine: they do not tell where they were.
+    What does not tell where it was stands with the record's own machine, and notes, which are of all, with the first.
     """
     machines: list[Environment] = []
-    for point in record.points:
-        own = point.environment or record.environment
+    told = (each.environment for of in (record.points, record.failures, record.largest) for each in of)
+    for environment in told:
+        own = environment or record.environment
         if own is not None and not any(_is_same(own, other) for other in machines):
             machines.append(own)
     if len(machines) < 2:
@@ -34,8 +33,8 @@ def _of(record: ScaleRecord, machine: Environment, *, is_first: bool) -> ScaleRe
         update={
             "environment": machine,
             "points": tuple(point for point in record.points if is_mine(point.environment)),
-            "failures": record.failures if is_first else (),
-            "largest": record.largest if is_first else (),
+            "failures": tuple(failure for failure in record.failures if is_mine(failure.environment)),
+            "largest": tuple(largest for largest in record.largest if is_mine(largest.environment)),
             "notes": record.notes if is_first else (),
             "measuring_seconds": None,
         }
@@ -43,4 +42,4 @@ def _of(record: ScaleRecord, machine: Environment, *, is_first: bool) -> ScaleRe
 
 
 def _is_same(one: Environment, other: Environment) -> bool:
-    return not set(one.differences(other)) - _OF_THE_VARIANT
+    return not one.differences_of_machine(other)

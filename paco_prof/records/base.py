@@ -55,6 +55,10 @@ class Source(Frozen):
 # What must be the same for two times to be of one machine; never what was measured of it, such as load or clocks.
 _FINGERPRINT = ("system", "processor", "cores", "threads", "accelerator", "driver", "versions", "flags")
 
+# What variants set for themselves, which makes no other machine. Threads that nobody sets follow from the cores and
+# from OMP_NUM_THREADS and its like, which do.
+_SET_BY_VARIANTS = {"threads", "tf32_matmul", "tf32_cudnn", "cudnn_benchmark"}
+
 
 class Environment(Frozen):
     """The machine and the software that a run was made on.
@@ -101,6 +105,10 @@ class Environment(Frozen):
                 if mine.get(key) != theirs.get(key):
                     found[key] = (mine.get(key), theirs.get(key))
         return found
+
+    def differences_of_machine(self, other: Environment) -> dict[str, tuple[object, object]]:
+        """Those `differences` that are not of a variant's own doing: without any, two variants ran on one machine."""
+        return {name: pair for name, pair in self.differences(other).items() if name not in _SET_BY_VARIANTS}
 
 
 class VariantUsed(Frozen):

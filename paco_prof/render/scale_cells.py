@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 
 from paco_prof import units
 from paco_prof.analysis.scale_rows import BACKWARD, FORWARD, REST, STEP
+from paco_prof.records import Largest
 from paco_prof.render.labels import plain_title
 from paco_prof.stats.growth import Exponent, Prediction
 
 __all__ = [
     "exponent_cell",
     "factor_words",
+    "fits_nothing",
     "number",
     "row_title",
     "size_cell",
@@ -70,11 +72,13 @@ def row_title(path: str) -> str:
 
 
 def exponent_cell(exponent: Exponent) -> str:
-    """`3.02 (2.9 to 3.1)`, `0.42 (0.2 or more)`, `1.98` where there is no interval."""
+    """`3.02 (2.9 to 3.1)`, `0.42 (0.2 or more)`, `0.42 (anything)`, `1.98` where there is no interval."""
     low, high = exponent.low, exponent.high
     value = _fixed(exponent.value, 2)
     if low is None or high is None:
         return value
+    if math.isinf(low):
+        return f"{value} (anything)" if math.isinf(high) else f"{value} ({_outwards(high, 1, math.ceil)} or less)"
     if math.isinf(high):
         return f"{value} ({_outwards(low, 1, math.floor)} or more)"
     digits = 2 if high - low <= _NARROW else 1
@@ -86,6 +90,11 @@ def span_cell(predicted: Prediction | None) -> str:
     if predicted is None:
         return units.MISSING
     return units.span_with_interval(predicted.value, predicted.low, predicted.high)
+
+
+def fits_nothing(largest: Largest) -> bool:
+    """Whether memory did not suffice for the smallest batch there is; else, without a size, nobody knows what fits."""
+    return largest.size is None and largest.reason == "out of memory" and largest.next_size == 1
 
 
 def _outwards(end: float, digits: int, rounded: Callable[[float], int]) -> str:

@@ -79,12 +79,12 @@ def _sections(record: ScaleRecord) -> list[Block]:
             blocks += _of_variant(view, variant)
     measured = [variant for variant in view.variants if variant.rows]
     if measured:
-        blocks += [Heading("What the growth tables say"), Paragraph(_growth_notes(measured))]
+        blocks += [Heading("What the growth tables say"), Paragraph(_growth_notes(view, measured))]
     if view.ratios:
         blocks += [Heading("Side by side"), _ratio_table(view), Paragraph(_ratio_notes(view))]
     searched = [variant for variant in view.variants if variant.largest is not None]
     if searched:
-        blocks += [Heading("Largest batch"), largest_table(searched)]
+        blocks += [Heading("Largest batch"), largest_table(searched), *_margin_notes(searched)]
     found = find_in_scale(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(scale_sentence(finding) for finding in found))]
@@ -93,28 +93,32 @@ def _sections(record: ScaleRecord) -> list[Block]:
 
 def _of_variant(view: ScaleView, variant: ScaledVariant) -> list[Block]:
     blocks: list[Block] = [Heading(f"Sizes: {variant.name}"), sizes_table(view, variant)]
-    blocks += [Heading(f"Stages: {variant.name}"), stages_table(view, variant), *_left_out(view, variant)]
+    blocks += [Heading(f"Stages: {variant.name}"), stages_table(view, variant), *_left_out(variant)]
     blocks += [Heading(f"Growth: {variant.name}"), growth_table(view, variant)]
     if variant.peak is not None:
         blocks += [Heading(f"Memory: {variant.name}"), memory_table(view, variant), Paragraph(_memory_notes(variant))]
     return blocks
 
 
-def _left_out(view: ScaleView, variant: ScaledVariant) -> list[Block]:
+def _left_out(variant: ScaledVariant) -> list[Block]:
     if not variant.small:
         return []
     names = f"{units.count(len(variant.small))} stage{'s' if len(variant.small) != 1 else ''}"
     return [Paragraph(f"Left out: {names} below 1 % of the step at every size.")]
 
 
-def _growth_notes(variants: Sequence[ScaledVariant]) -> str:
+def _growth_notes(view: ScaleView, variants: Sequence[ScaledVariant]) -> str:
     growths = [row.growth for variant in variants for row in (*variant.rows, *variant.saved) if row.growth is not None]
     shapes = {growth.shape for growth in growths}
+    allowed = "a fixed cost, and for a power that is one less beside it"
+    if len(view.factors) > 1:
+        allowed = "a fixed cost; of two factors, a power that is one less beside it is not tried"
     notes = [
         "The exponent is p of a x^p, fitted to the medians at each size, in the logarithms, with its interval "
-        f"({units.round_percent(CONFIDENCE)}); where sizes are enough, that allows for a fixed cost, and for a power "
-        "that is one less beside it. The step is predicted as the sum of its stages of 5 % or more and of all the "
-        "rest, each by its own fit, ends added up: what is put together of unlike powers has no power of its own."
+        f"({units.round_percent(CONFIDENCE)}); where sizes are enough, that allows for {allowed}. The step is "
+        "predicted as the sum of its stages of 5 % or more, measured or at the target, and of all the rest, each by "
+        "its own fit, ends added up: what is put together of unlike powers has no power of its own. A predicted "
+        "interval is for one new launch."
     ]
     if "fixed cost" in shapes:
         notes.append(
@@ -136,6 +140,22 @@ def _memory_notes(variant: ScaledVariant) -> str:
         of += f", {units.gigabytes_interval(fixed.value, fixed.low, fixed.high)} of it at any size"
     kept = " Below it, what the forward pass keeps for the backward pass, by stage." if variant.saved else ""
     return f"The peak is {of}.{kept}"
+
+
+def _margin_notes(searched: Sequence[ScaledVariant]) -> list[Block]:
+    """What a margin is not."""
+    of = {
+        each.largest.of_device
+        for each in searched
+        if each.largest is not None and each.largest.limit_bytes is not None and each.largest.peak_bytes is not None
+    }
+    notes = []
+    if False in of:
+        notes.append("of a process, the limit counts memory that is reserved and not resident as well")
+    if True in of:
+        notes.append("of a device, the allocator reserves more than is allocated")
+    text = "The margin is what the peak leaves of the limit, and less than that may be free: "
+    return [Paragraph(f"{text}{'; '.join(notes)}.")] if notes else []
 
 
 def _ratio_table(view: ScaleView) -> Table:

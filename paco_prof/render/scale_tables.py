@@ -11,7 +11,7 @@ from paco_prof.analysis.scale_bottleneck import Bottleneck, bottleneck_at, bottl
 from paco_prof.analysis.scale_rows import STEP, GrowthRow, Sizes
 from paco_prof.render.document import Column, Row, Table
 from paco_prof.render.labels import plain_title
-from paco_prof.render.scale_cells import exponent_cell, factor_words, row_title, size_cell, span_cell
+from paco_prof.render.scale_cells import exponent_cell, factor_words, fits_nothing, row_title, size_cell, span_cell
 from paco_prof.stats.growth import Growth, Prediction
 
 __all__ = ["growth_table", "largest_table", "memory_table", "sizes_table", "stages_table"]
@@ -191,9 +191,10 @@ def _largest_row(variant: ScaledVariant) -> Row:
     if largest.limit_bytes is not None and largest.peak_bytes is not None:
         left = largest.limit_bytes - largest.peak_bytes
         margin = f"{units.gigabytes(left) if left >= 0 else '0.0 MB'} ({units.percent(left / largest.limit_bytes)})"
+    fits = units.MISSING if largest.size is None else units.count(largest.size)
     cells = (
         variant.name,
-        "none" if largest.size is None else units.count(largest.size),
+        "none" if fits_nothing(largest) else fits,
         units.gigabytes(largest.peak_bytes),
         units.gigabytes(largest.limit_bytes),
         margin,

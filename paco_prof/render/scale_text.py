@@ -5,11 +5,19 @@ from __future__ import annotations
 from paco_prof import units
 from paco_prof.analysis import findings as f
 from paco_prof.analysis import machine_findings as m
-from paco_prof.analysis import scale_findings as s
+from paco_prof.analysis import scale_facts as s
 from paco_prof.records import Largest
 from paco_prof.render.comparison_text import comparison_sentence
 from paco_prof.render.labels import plain_title
-from paco_prof.render.scale_cells import exponent_cell, factor_words, number, row_title, size_words, size_words_of
+from paco_prof.render.scale_cells import (
+    exponent_cell,
+    factor_words,
+    fits_nothing,
+    number,
+    row_title,
+    size_words,
+    size_words_of,
+)
 
 __all__ = ["scale_sentence"]
 
@@ -28,6 +36,8 @@ def scale_sentence(finding: s.ScaleFinding) -> str:
             return _failed(finding)
         case s.NoInterval():
             return _no_interval(finding)
+        case s.PowerAlone():
+            return _power_alone(finding)
         case s.OneLaunch():
             return "Every size has one launch, so that nothing tells how much launches differ; --launches 2 would."
         case s.FastestGrowth():
@@ -157,13 +167,24 @@ def _no_interval(finding: s.NoInterval) -> str:
         return f"{finding.name}: {sizes} cannot tell how it grows."
     return (
         f"{finding.name}: {sizes} give an exponent without an interval, and no prediction; {needed} give both, and "
-        f"{needed + 2} or more can tell a fixed cost from a power."
+        f"{needed + 1} or more can tell a fixed cost from a power."
+    )
+
+
+def _power_alone(finding: s.PowerAlone) -> str:
+    beside = "a fixed cost or a lower order" if finding.num_factors == 1 else "a fixed cost"
+    needed = finding.num_factors + 3
+    return (
+        f"{units.count(finding.num_sizes)} sizes cannot tell {beside} from the power: exponents, and predictions "
+        f"beyond the sizes, are surer than they ought to be. {needed} sizes or more allow for it."
     )
 
 
 def _largest(name: str, largest: Largest) -> str:
-    if largest.size is None:
+    if fits_nothing(largest):
         return f"{name}: not even the smallest batch fits ({_why(largest)})."
+    if largest.size is None:
+        return f"{name}: no batch is known to fit; {_why(largest)}."
     text = f"{name}: the largest batch that fits is {units.count(largest.size)}"
     if largest.confirmed_steps:
         text += f", confirmed by {units.count(largest.confirmed_steps)} steps of a fresh process"
@@ -171,19 +192,22 @@ def _largest(name: str, largest: Largest) -> str:
 
 
 def _why(largest: Largest) -> str:
+    other = "one" if largest.size is None else "a larger one"
     match largest.reason:
         case "out of memory":
-            size = "a larger one" if largest.next_size is None else units.count(largest.next_size)
+            size = "what was tried" if largest.next_size is None else units.count(largest.next_size)
             detail = next((t.detail for t in largest.trials if t.size == largest.next_size and t.detail), "")
             return f"{size} runs out of memory" + (f" ({detail.rstrip('.')})" if detail else "")
         case "as asked":
             return "nothing larger was tried, as --largest-up-to has it"
         case "time is up":
-            return "the time for the search was up, and a larger one may fit"
+            return f"the time for the search was up, and {other} may fit"
         case "interrupted":
-            return "the search was interrupted, and a larger one may fit"
+            return f"the search was interrupted, and {other} may fit"
         case _:
-            return "a trial failed for another reason than memory, and a larger one may fit"
+            detail = next((t.detail for t in reversed(largest.trials) if t.reason == "failed"), "") or largest.detail
+            how = f" ({detail.rstrip('.')})" if detail else ""
+            return f"a trial failed for another reason than memory{how}, and {other} may fit"
 
 
 def _beyond(times: float) -> str:

@@ -4,12 +4,15 @@ Assumptions. Times are compared on the scale of their logarithms, where the nois
 Launches of a size are one number, the median of theirs: a curvature that a shape does not have is seen between sizes,
 and no number of launches at each of them makes it smaller. So intervals rest on the misfit between sizes, with as
 many degrees of freedom as there are sizes to spare, and are never narrower than the scatter of launches makes them.
+That of a prediction is for one new launch, which scatters more than the median of several does.
 
 Three shapes are held against each other: a pure power; a fixed cost and a power; and a power with the next lower one
 beside it, which is what the count of operations of most code is. The pure power stands unless one of the others fits
 better by more than noise can explain (extra-sum-of-squares F test; Seber and Wild, Nonlinear Regression, 1989, 5.3).
 Whichever stands, the interval holds what *any* of the three can be without misfitting (the profile likelihood, ibid.
-5.5): what a power alone says of its own exponent is too sure, because nobody knows that there is no fixed cost.
+5.5): what a power alone says of its own exponent is too sure, because nobody knows that there is no fixed cost. A shape
+needs one size more than it has numbers: three sizes of one factor, or four of two, know the power alone. Of two factors
+a lower order is not tried.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ __all__ = ["GROWS_FROM", "Exponent", "Growth", "Prediction", "fit_growth"]
 
 Array = npt.NDArray[np.float64]
 POWER, FIXED, LOWER = Shape("power"), Shape("fixed cost"), Shape("lower order")
-# Sizes that shapes with one more parameter need beyond their parameters.
-SPARE = 2
+# Sizes that shapes with one more parameter need beyond their parameters, and those that a fit needs beyond its own for
+# another size to be held against it.
+SPARE, SPARE_TO_JUDGE = 1, 2
 # A time that is not this many times as long at its largest size as at its smallest does not show how it grows.
 GROWS_FROM = 1.25
 # A size stands apart if the others, alone, put it outside of their interval; all sizes together err so rarely.
@@ -59,7 +63,7 @@ class Exponent:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A time at sizes, and where the median of a new launch there will lie.
+    """A time at sizes, and where the median over the steps of one new launch there will lie.
 
     Attributes:
         beyond: how many times the largest size of the fit it is, of the factor that is farthest out; at most 1 is no
@@ -82,16 +86,14 @@ class Growth:
         fixed_cost: seconds that do not grow, with their interval; None where the data do not show them.
         coefficient: seconds at size 1 of what grows, without lower-order terms.
         lower_order: coefficient of the power that is one less; None unless that shape stands.
-        scatter: of the sizes about the curve, relative: standard deviation with the degrees of freedom; None where
-            there is none left.
         launch_scatter: of a launch about the others of its size, relative; None where no size has two.
         sizes: that the fit rests on, ascending.
         apart: sizes that were left out of the fit, because they do not follow the others.
         degrees_of_freedom: sizes beyond what the intervals' parameters take.
         confidence: of all intervals.
         grows: whether it is noticeably longer at the largest size than at the smallest, or shorter.
-        may_hide_a_fixed_cost: whether intervals allow for a fixed cost and for a lower power: sizes are enough, and it
-            grows.
+        is_power_alone: whether there are intervals and sizes are too few for any shape but the power: what a fixed
+            cost or a lower power would do to its exponent, these intervals do not allow for.
     """
 
     shape: ShapeName
@@ -99,17 +101,18 @@ class Growth:
     fixed_cost: Exponent | None
     coefficient: float
     lower_order: float | None
-    scatter: float | None
     launch_scatter: float | None
     sizes: tuple[tuple[float, ...], ...]
     apart: tuple[tuple[float, ...], ...]
     degrees_of_freedom: int
-    confidence: float
-    grows: bool
-    may_hide_a_fixed_cost: bool
-    _data: Data = field(repr=False, compare=False)
-    _curve: Curves = field(repr=False, compare=False)
-    _regions: tuple[Region, ...] = field(repr=False, compare=False)
+    confidence: float = CONFIDENCE
+    grows: bool = True
+    is_power_alone: bool = False
+    _data: Data = field(kw_only=True, repr=False, compare=False)
+    _curve: Curves = field(kw_only=True, repr=False, compare=False)
+    _regions: tuple[Region, ...] = field(kw_only=True, repr=False, compare=False)
+    # The variance of one launch beyond that of a size's median, over what a size's is taken to be.
+    _of_launch: float = field(default=0.0, kw_only=True, repr=False, compare=False)
 
     @property
     def exponent(self) -> Exponent:
@@ -127,15 +130,20 @@ class Growth:
         return math.exp(float(Shape(self.shape).log_at(self._curve, place)[0])) * self._data.time_unit
 
     def predict(self, sizes: Sequence[float]) -> Prediction:
-        """The time at sizes, one a factor, with an interval for the median of a new launch there."""
+        """The time at sizes, one a factor, with an interval for the median of one new launch there."""
         beyond = max(size / most for size, most in zip(sizes, self.largest, strict=True))
         value = self.at(sizes)
         if not self._regions:
             return Prediction(value, None, None, beyond)
-        reaches = [region.reach(self._data, np.asarray(sizes, dtype=float)) for region in self._regions]
-        low = math.exp(min(low for low, _ in reaches)) * self._data.time_unit
-        high = math.exp(min(700.0, max(high for _, high in reaches))) * self._data.time_unit
+        low, high = self._reach(sizes, self._of_launch)
         return Prediction(value, min(low, value), max(high, value), beyond)
+
+    def _reach(self, sizes: Sequence[float], beyond_medians: float) -> tuple[float, float]:
+        """Ends of what may be measured at sizes; see `Region.reach`."""
+        place = np.asarray(sizes, dtype=float)
+        reaches = [region.reach(self._data, place, beyond_medians) for region in self._regions]
+        low = math.exp(min(low for low, _ in reaches)) * self._data.time_unit
+        return low, math.exp(min(700.0, max(high for _, high in reaches))) * self._data.time_unit
 
 
 def fit_growth(
@@ -183,8 +191,13 @@ def _fit(medians: Medians, confidence: float) -> Growth:
         spare, cost = data.num - POWER.num_parameters(data.num_factors), float(power.cost[0])
         limit = cost + _allowance(cost, spare, medians, confidence) if spare else math.inf
     regions = [region_of(shape, data, curve, limit) for shape, curve in found.items()] if spare else []
-    return _growth(
-        medians, data, stands, found[stands], tuple(r for r in regions if r is not None), spare, confidence, grows
+    of_launch = _of_launch(medians, limit - cost, confidence) if spare else 0.0
+    return replace(
+        _growth(medians, data, stands, found[stands], tuple(r for r in regions if r is not None), spare),
+        confidence=confidence,
+        grows=grows,
+        is_power_alone=bool(spare) and not others,
+        _of_launch=of_launch,
     )
 
 
@@ -200,6 +213,16 @@ def _allowance(cost: float, spare: int, medians: Medians, confidence: float) -> 
     by_misfit = float(stats.t.ppf(quantile, spare)) ** 2 * cost / spare
     by_launches = float(stats.t.ppf(quantile, medians.spare)) ** 2 * medians.floor if medians.spare else 0.0
     return max(by_misfit, by_launches, FINEST**2)
+
+
+def _of_launch(medians: Medians, allowance: float, confidence: float) -> float:
+    """The variance of one launch beyond that of a size's median, over the variance that a size is taken to have; each
+    with as many degrees of freedom as there are to know it by.
+    """
+    if medians.variance is None:
+        return 0.0
+    quantile = float(stats.t.ppf(0.5 + confidence / 2, medians.spare))
+    return quantile**2 * max(0.0, medians.variance - medians.floor) / allowance
 
 
 def _standing(found: dict[Shape, Curves], limit: float) -> Shape:
@@ -222,8 +245,6 @@ def _growth(
     curve: Curves,
     regions: tuple[Region, ...],
     spare: int,
-    confidence: float,
-    grows: bool,
 ) -> Growth:
     values = [float(value) for value in curve.exponents[0]]
     ends = [_joined(regions, factor) for factor in range(len(values))]
@@ -236,14 +257,10 @@ def _growth(
         fixed_cost=Exponent(second, *fixed) if shape is FIXED else None,
         coefficient=first * scale,
         lower_order=second * scale * float(data.size_units[0]) if shape is LOWER else None,
-        scatter=math.sqrt(float(curve.cost[0]) / spare) if spare else None,
         launch_scatter=None if medians.variance is None else math.sqrt(medians.variance),
         sizes=tuple(tuple(float(size) for size in row) for row in medians.sizes),
         apart=(),
         degrees_of_freedom=spare,
-        confidence=confidence,
-        grows=grows,
-        may_hide_a_fixed_cost=len(regions) > 1 or shape is not POWER,
         _data=data,
         _curve=curve,
         _regions=regions,
@@ -269,11 +286,9 @@ def _standing_apart(medians: Medians, growth: Growth) -> int | None:
             continue
         # Each of the sizes had its chance of standing apart.
         alone = _fit(others, 1.0 - APART / data.num)
-        if alone.degrees_of_freedom < SPARE:
+        if alone.degrees_of_freedom < SPARE_TO_JUDGE:
             continue
-        expected = alone.predict(tuple(medians.sizes[index]))
-        assert expected.low is not None
-        assert expected.high is not None
-        if not expected.low <= medians.times[index] <= expected.high:
+        low, high = alone._reach(tuple(medians.sizes[index]), 0.0)
+        if not low <= medians.times[index] <= high:
             return int(index)
     return None

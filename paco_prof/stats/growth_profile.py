@@ -30,7 +30,7 @@ class Region:
     Attributes:
         shape: of which.
         curves: from the least first exponent to the largest.
-        ends: of each exponent; infinite, or zero, where nothing in the data ends it.
+        ends: of each exponent; where nothing in the data ends it, that of the shape itself, mostly infinite.
         limit: cost that is still accepted.
     """
 
@@ -39,16 +39,21 @@ class Region:
     ends: tuple[tuple[float, float], ...]
     limit: float
 
-    def reach(self, data: Data, sizes: Array) -> tuple[float, float]:
+    def reach(self, data: Data, sizes: Array, beyond: float) -> tuple[float, float]:
         """Ends of the logarithm of a new time at sizes (factors,), over the time unit.
 
         A time is inside if, taken for one more observation, it leaves a cost within the limit: what Student's interval
         for a prediction is where the shape is a straight line.
+
+        Args:
+            data: that was fitted.
+            sizes: of the new time.
+            beyond: the variance that the new time has beyond that of the others, over theirs: it weighs less by that.
         """
         place = data.place(sizes)
         centre, spread = self.shape.log_at(self.curves, place), self._spread(data, place)
         left = np.maximum(0.0, self.limit - self.curves.cost)
-        wide = np.sqrt(left * (1.0 + spread))
+        wide = np.sqrt(left * (1.0 + spread + beyond))
         return float((centre - wide).min()), float((centre + wide).max())
 
     def fixed_cost(self, data: Data) -> tuple[float, float]:
@@ -108,10 +113,14 @@ def region_of(shape: Shape, data: Data, best: Curves, limit: float) -> Region | 
 
 
 def _open(shape: Shape, low: float, high: float) -> tuple[float, float]:
-    """The ends, where the search for them stopped at its own bounds: nobody knows how far it goes on."""
+    """The ends, each of them that the search has for its own bound where the shape itself has it.
+
+    Above, nobody knows how far exponents go on; below, those of a power neither. With a fixed cost the least is zero,
+    where nothing grows; a lower order stays at its bound, one, below which its second term would shrink.
+    """
     least, most = shape.bounds
-    if shape.name == "fixed cost" and low <= least:
-        low = 0.0
+    if low <= least:
+        low = {"power": -math.inf, "fixed cost": 0.0, "lower order": least}[shape.name]
     return low, math.inf if high >= most else high
 
 

@@ -6,24 +6,37 @@ from functools import cache
 
 import pytest
 
+from builders import CPU, cpu_record
+from paco_prof.analysis.pilots_together import pilots_together
 from paco_prof.analysis.scale import ScaledVariant, ScaleView, scale_view
 from paco_prof.analysis.scale_bottleneck import bottleneck_at, bottleneck_at_target, crossovers
-from paco_prof.analysis.scale_findings import (
+from paco_prof.analysis.scale_facts import (
     BottleneckMoves,
     FarBeyond,
     LargestBatch,
     LargestHeldOut,
     NoInterval,
     OneLaunch,
+    PowerAlone,
     ScaleEndedEarly,
     SizeFailed,
     SizesMissing,
-    find_in_scale,
 )
+from paco_prof.analysis.scale_findings import find_in_scale
 from paco_prof.analysis.scale_machines import survey_by_machine
 from paco_prof.analysis.scale_rows import BACKWARD, FORWARD, STEP
 from paco_prof.records import Factor, ScalePlan, ScaleRecord
-from surveys import BASELINE, exact, grid_record, point, reference, search_record, survey_record, two_machines_record
+from surveys import (
+    BASELINE,
+    Law,
+    exact,
+    grid_record,
+    point,
+    reference,
+    search_record,
+    survey_record,
+    two_machines_record,
+)
 
 
 def baseline(record: ScaleRecord) -> ScaledVariant:
@@ -40,7 +53,7 @@ def test_rows_are_the_step_its_passes_and_the_stages_that_matter() -> None:
     variant = usual().variants[0]
     assert [row.path for row in variant.rows[:3]] == [STEP, FORWARD, BACKWARD]
     assert [row.path for row in variant.top_stages] == ["loss", "backbone", "optimizer"]
-    assert variant.small == ("part_sampling",)
+    assert [row.path for row in variant.small] == ["part_sampling"]
     assert variant.row("loss/pac") is not None
     assert all(row.share >= 0.01 for row in variant.rows)
 
@@ -141,6 +154,70 @@ def test_a_crossover_beyond_the_sizes_is_predicted_with_an_interval() -> None:
     assert any(isinstance(finding, BottleneckMoves) for finding in find_in_scale(record, scale_view(record)))
 
 
+def swept(law: Law, sizes: tuple[int, ...], target: int | None = None, noise: float = 0.01) -> ScaleRecord:
+    """The baseline following a law."""
+    plan = ScalePlan(
+        factors=(Factor(name="batch_size", sizes=sizes),), launches=2, target=None if target is None else (target,)
+    )
+    points = tuple(point(0, some, n, law, noise) for n in range(2) for some in plan.combinations)
+    return survey_record(plan=plan, points=points, contestants=(BASELINE,))
+
+
+@pytest.mark.parametrize("first", [0.00002, 0.000002], ids=["two per cent", "less than one per cent"])
+def test_a_stage_that_is_small_as_yet_is_predicted_to_take_over(first: float) -> None:
+    """First B^4 beside 0.09 B: at the largest size it is in no table of parts, and at the target it is most of all."""
+
+    def law(sizes: tuple[int, ...]) -> dict[str, float]:
+        return {"backbone": 0.09 * sizes[0], "loss": first * sizes[0] ** 4, "part_sampling": 0.0005}
+
+    variant = baseline(swept(law, (1, 2, 3, 4, 6), 80))
+    loss = variant.row("loss")
+    assert loss is not None
+    assert loss.share < 0.05
+    assert loss not in variant.small
+    assert {part.path for part in variant.large_stages} == {"backbone", "loss"}
+    there = bottleneck_at_target(variant)
+    assert there is not None
+    assert there.path == "loss"
+    assert variant.step is not None
+    assert variant.step.target is not None
+    assert variant.step.target.value == pytest.approx(3 * sum(law((80,)).values()), rel=0.25)
+    (crossover,) = [each for each in crossovers(variant) if not each.is_measured]
+    assert crossover.path == "loss"
+    assert crossover.size == pytest.approx((0.09 / first) ** (1 / 3), rel=0.15)
+
+
+def test_stages_that_are_as_good_as_equal_overtake_nobody() -> None:
+    """Two that differ by nothing but noise change places at every size."""
+
+    def law(sizes: tuple[int, ...]) -> dict[str, float]:
+        return {"backbone": 0.09 * sizes[0], "loss": 0.09 * sizes[0], "optimizer": 0.01}
+
+    variant = baseline(swept(law, (2, 4, 8, 16, 32), noise=0.03))
+    assert len({found.path for sizes in variant.sizes if (found := bottleneck_at(variant, sizes)) is not None}) == 2
+    assert [each for each in crossovers(variant) if each.is_measured] == []
+
+
+def test_one_that_falls_back_has_overtaken_nobody() -> None:
+    def law(sizes: tuple[int, ...]) -> dict[str, float]:
+        return {"backbone": 0.09 * sizes[0], "loss": 0.09 * sizes[0] * (2.0 if sizes[0] == 4 else 0.5)}
+
+    variant = baseline(swept(law, (2, 4, 8, 16)))
+    assert [(each.before, each.path, each.size) for each in crossovers(variant) if each.is_measured] == [
+        ("loss", "backbone", 8)
+    ]
+
+
+def test_few_sizes_are_told_to_know_the_power_alone() -> None:
+    for sizes, number in (((2, 4, 8), 1), ((2, 4, 8, 16), 0)):
+        record = swept(reference, sizes)
+        found = [f for f in find_in_scale(record, scale_view(record)) if isinstance(f, PowerAlone)]
+        assert found == [PowerAlone(3, 1)] * number
+    both = survey_record(plan=swept(reference, (2, 4, 8)).plan)
+    both = both.model_copy(update={"points": tuple(p for p in both.points if p.sizes[0] in (2, 4, 8))})
+    assert [type(f) for f in find_in_scale(both, scale_view(both))].count(PowerAlone) == 1
+
+
 def test_a_stage_that_never_catches_up_is_no_crossover() -> None:
     assert crossovers(usual().variants[1]) == ()
 
@@ -203,6 +280,32 @@ def test_a_switch_that_a_variant_sets_is_no_other_machine() -> None:
         for p in record.points
     )
     assert len(survey_by_machine(record.model_copy(update={"points": points}))) == 1
+
+
+def test_threads_that_a_variant_sets_are_no_other_machine() -> None:
+    """Nor in what an estimate puts together."""
+    alone = CPU.model_copy(update={"threads": 1})
+    record = survey_record()
+    points = tuple(p if p.contestant == 0 else p.model_copy(update={"environment": alone}) for p in record.points)
+    assert len(survey_by_machine(record.model_copy(update={"points": points}))) == 1
+    one, other = cpu_record(environment=CPU), cpu_record(environment=alone)
+    assert pilots_together({"one.json": one, "other.json": other})
+
+
+def test_failures_and_searches_stand_at_their_own_machine() -> None:
+    record = search_record()
+    other = CPU.model_copy(update={"cores": 64})
+    (failure,), (first, second) = record.failures, record.largest
+    record = record.model_copy(
+        update={
+            "failures": (failure, failure.model_copy(update={"environment": other})),
+            "largest": (first, second.model_copy(update={"environment": other})),
+        }
+    )
+    machines = survey_by_machine(record)
+    assert [(len(one.points), len(one.failures)) for one in machines] == [(2, 1), (0, 1)]
+    assert [[each.contestant for each in one.largest] for one in machines] == [[0], [1]]
+    assert [one.environment for one in machines] == [CPU, other]
 
 
 def test_what_is_missing_and_what_failed_is_told() -> None:

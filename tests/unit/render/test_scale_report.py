@@ -10,16 +10,19 @@ import pytest
 from rich.console import Console
 
 from paco_prof.analysis.scale import scale_view
+from paco_prof.analysis.scale_facts import LargestBatch
 from paco_prof.errors import UsageError
+from paco_prof.records import Largest, Trial
 from paco_prof.render.document import Document, Heading, Table
 from paco_prof.render.html import to_html
 from paco_prof.render.markdown import to_markdown
 from paco_prof.render.reports import document_of, save_plot
 from paco_prof.render.scale_cells import exponent_cell, number
 from paco_prof.render.scale_plot import scale_figure
+from paco_prof.render.scale_text import scale_sentence
 from paco_prof.render.terminal import to_terminal
 from paco_prof.stats.growth import Exponent
-from surveys import RECORDS, survey_record
+from surveys import RECORDS, search_record, survey_record
 
 
 @cache
@@ -83,6 +86,8 @@ def test_a_record_without_a_point_has_a_report() -> None:
         (Exponent(3.021, 2.94, 3.15), "3.02 (2.9 to 3.2)"),
         (Exponent(3.0, 2.951, 3.0401), "3.00 (2.95 to 3.05)"),
         (Exponent(0.42, 0.21, float("inf")), "0.42 (0.2 or more)"),
+        (Exponent(0.42, float("-inf"), 0.71), "0.42 (0.8 or less)"),
+        (Exponent(0.42, float("-inf"), float("inf")), "0.42 (anything)"),
         (Exponent(-0.001, -0.02, 0.01), "0.00 (-0.02 to 0.01)"),
         (Exponent(1.98), "1.98"),
     ],
@@ -96,6 +101,61 @@ def test_exponents_stand_inside_of_their_intervals(exponent: Exponent, text: str
 )
 def test_sizes_are_plain_numbers(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("largest", "cell", "sentence"),
+    [
+        (Largest(contestant=0, next_size=1), "none", "not even the smallest batch fits (1 runs out of memory)."),
+        (Largest(contestant=0, next_size=8), "–", "no batch is known to fit; 8 runs out of memory."),
+        (
+            Largest(contestant=0, reason="time is up"),
+            "–",
+            "no batch is known to fit; the time for the search was up, and one may fit.",
+        ),
+        (
+            Largest(
+                contestant=0,
+                reason="failed",
+                trials=(Trial(size=4, fits=False, reason="failed", detail="no file"),),
+            ),
+            "–",
+            "no batch is known to fit; a trial failed for another reason than memory (no file), and one may fit.",
+        ),
+        (
+            Largest(contestant=0, reason="interrupted", next_size=1),
+            "–",
+            "no batch is known to fit; the search was interrupted, and one may fit.",
+        ),
+    ],
+    ids=["out of memory", "of several", "time is up", "failed", "interrupted"],
+)
+def test_nothing_fits_only_where_memory_says_so(largest: Largest, cell: str, sentence: str) -> None:
+    assert scale_sentence(LargestBatch("baseline", largest)) == f"baseline: {sentence}"
+    document = document_of(search_record().model_copy(update={"largest": (largest,)}))
+    (row,) = [
+        row
+        for block in document.blocks
+        if isinstance(block, Table) and block.columns[1].title == "fits"
+        for row in block.rows
+    ]
+    assert row.cells[1] == cell
+
+
+@pytest.mark.parametrize(
+    ("of_device", "words"), [(False, "reserved and not resident"), (True, "the allocator reserves more than")]
+)
+def test_a_margin_says_what_it_is_not(of_device: bool, words: str) -> None:
+    first, second = (each.model_copy(update={"of_device": of_device}) for each in search_record().largest)
+    whole = to_markdown(document_of(search_record().model_copy(update={"largest": (first, second)})))
+    assert whole.count(words) == 1
+    unknown = [each.model_copy(update={"limit_bytes": None}) for each in (first, second)]
+    assert words not in to_markdown(document_of(search_record().model_copy(update={"largest": tuple(unknown)})))
+
+
+def test_a_grid_says_that_no_lower_order_is_tried() -> None:
+    assert "one less beside it is not tried" in to_markdown(shared_document("grid"))
+    assert "is not tried" not in to_markdown(shared_document("batch"))
 
 
 def test_the_picture_has_a_panel_a_variant_and_a_tick_a_size() -> None:

@@ -75,6 +75,48 @@ def test_intervals_hold_what_was_planted(law: Law, exponent: float) -> None:
     assert predicted >= least
 
 
+@pytest.mark.parametrize("place", [6.0, 32.0])
+def test_the_interval_of_a_prediction_is_for_one_new_launch(place: float) -> None:
+    """Sizes lie on the law, launches scatter by 3 %: a new launch scatters more than the medians that were fitted."""
+    draw, runs, new_launches, inside = random.Random(2), 25, 20, 0
+    for _ in range(runs):
+        at = planted(lambda x: 1e-3 * x**2, DENSE, draw, 0.0, 0.03, number=5).predict((place,))
+        assert at.low is not None
+        assert at.high is not None
+        for _ in range(new_launches):
+            inside += at.low <= 1e-3 * place**2 * math.exp(draw.gauss(0.0, 0.03)) <= at.high
+    assert inside >= 0.93 * runs * new_launches
+
+
+@pytest.mark.parametrize(
+    ("law", "exponent"),
+    [(lambda x: 1e-3 * x**1.5, 1.5), (lambda x: 0.1 + 0.02 * x, 1.0), (lambda x: 1e-3 * x * x * (x - 1), 3.0)],
+    ids=["power", "fixed and linear", "pairs of others"],
+)
+def test_four_sizes_allow_for_what_a_power_alone_hides(law: Law, exponent: float) -> None:
+    draw, runs, held = random.Random(1), 25, 0
+    for _ in range(runs):
+        growth = planted(law, (2, 4, 8, 16), draw, 0.01, 0.01)
+        assert not growth.is_power_alone
+        assert growth.exponent.low is not None
+        assert growth.exponent.high is not None
+        held += growth.exponent.low <= exponent <= growth.exponent.high
+    assert held >= (0.93 - 2 * math.sqrt(0.93 * 0.07 / runs)) * runs
+
+
+@pytest.mark.parametrize(("sizes", "is_alone"), [((4, 8), False), ((2, 4, 8), True), ((2, 4, 8, 16), False)])
+def test_three_sizes_know_the_power_alone(sizes: Sequence[int], is_alone: bool) -> None:
+    growth = exactly(lambda x: 1e-3 * x**2, sizes)
+    assert growth.is_power_alone == is_alone
+    assert (growth.exponent.low is None) == (len(sizes) == 2)
+
+
+def test_noise_that_ends_no_exponent_leaves_it_open() -> None:
+    growth = fit_growth([(2.0,), (3.0,), (4.0,)], [1.0, 100.0, 1.0])
+    assert growth is not None
+    assert (growth.exponent.low, growth.exponent.high) == (-math.inf, math.inf)
+
+
 def test_a_pure_power_is_found_as_such() -> None:
     draw = random.Random(7)
     shapes = [planted(lambda x: 2e-3 * x**1.7, DENSE, draw).shape for _ in range(10)]
