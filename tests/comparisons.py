@@ -217,6 +217,8 @@ def _without_compiler(contestant: Contestant) -> Contestant:
 
 
 # One of every sort.
+# Of unlike machines there is a comparison for each.
+TWO_MACHINES = "two machines"
 RECORDS: dict[str, Callable[[], ComparisonRecord]] = {
     "compare": comparison_record,
     "one launch": lambda: comparison_record(launches=1),

@@ -52,6 +52,8 @@ def _exponents(name: str, loss: GrowthRow) -> list[Figure]:
         )
     else:
         figures.append(Figure(f"{title}: at most {QUADRATIC:g}", found.value, "", target=QUADRATIC, samples=num))
+        covers = found.low is not None and found.low <= QUADRATIC
+        figures.append(Figure(f"{title}: its interval allows that", covers, "", target=1, samples=num, at_least=True))
     return figures
 
 

@@ -31,13 +31,14 @@ def readme() -> ModuleType:
 
 
 BREAKDOWNS = ("breakdown_resnet50", "breakdown_exact", "breakdown_own_model")
+OVER_RANKS = ("breakdown_one_rank", "breakdown_two_ranks", "estimate_eight_devices")
 COMPARISONS = ("compare_exact", "compare_optimized", "compare_drop_in", "ablate_phases", "ablate_factorial")
 OF_TRAINING = ("estimate_resnet50", "compare_accuracy")
 OF_GATES = ("check_planted", "check_resnet50")
-OTHERS = ("doctor",)
+OTHERS = ("doctor", "scale_resnet50")
 
 
-@pytest.mark.parametrize("name", BREAKDOWNS + COMPARISONS + OF_TRAINING + OF_GATES + OTHERS)
+@pytest.mark.parametrize("name", BREAKDOWNS + OVER_RANKS + COMPARISONS + OF_TRAINING + OF_GATES + OTHERS)
 def test_the_markdown_report_is_what_show_writes(readme: ModuleType, name: str) -> None:
     path = readme.RECORD.with_name(f"{name}.json")
     assert path.with_suffix(".md").read_text(encoding="utf-8") == to_markdown(document_of(read_record(path)))
@@ -45,7 +46,7 @@ def test_the_markdown_report_is_what_show_writes(readme: ModuleType, name: str) 
 
 def test_every_committed_record_is_tested_here(readme: ModuleType) -> None:
     records = {path.stem for path in readme.REPORTS.glob("*.json")} - {"benchmarks"}
-    assert records == {*BREAKDOWNS, *COMPARISONS, *OF_TRAINING, *OF_GATES, *OTHERS}
+    assert records == {*BREAKDOWNS, *OVER_RANKS, *COMPARISONS, *OF_TRAINING, *OF_GATES, *OTHERS}
 
 
 def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:
@@ -53,6 +54,7 @@ def test_the_readme_shows_what_show_prints(readme: ModuleType) -> None:
     assert "Unattributed" in text
     assert "speed-up" in text
     assert "paco-prof check: fail" in text
+    assert "paco-prof scale:" in text
     assert readme.README.read_text(encoding="utf-8") == text
 
 

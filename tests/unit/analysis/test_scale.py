@@ -25,6 +25,7 @@ from paco_prof.analysis.scale_facts import (
 from paco_prof.analysis.scale_findings import find_in_scale
 from paco_prof.analysis.scale_machines import survey_by_machine
 from paco_prof.analysis.scale_rows import BACKWARD, FORWARD, STEP
+from paco_prof.errors import UsageError
 from paco_prof.records import Factor, ScalePlan, ScaleRecord
 from surveys import (
     BASELINE,
@@ -283,13 +284,14 @@ def test_a_switch_that_a_variant_sets_is_no_other_machine() -> None:
 
 
 def test_threads_that_a_variant_sets_are_no_other_machine() -> None:
-    """Nor in what an estimate puts together."""
+    """In what an estimate puts together they are: between numbers of devices they would pass for what these make."""
     alone = CPU.model_copy(update={"threads": 1})
     record = survey_record()
     points = tuple(p if p.contestant == 0 else p.model_copy(update={"environment": alone}) for p in record.points)
     assert len(survey_by_machine(record.model_copy(update={"points": points}))) == 1
     one, other = cpu_record(environment=CPU), cpu_record(environment=alone)
-    assert pilots_together({"one.json": one, "other.json": other})
+    with pytest.raises(UsageError, match="differ in threads"):
+        pilots_together({"one.json": one, "other.json": other})
 
 
 def test_failures_and_searches_stand_at_their_own_machine() -> None:

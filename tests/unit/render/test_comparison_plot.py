@@ -17,6 +17,7 @@ from builders import ON_CPU, ON_CPU_EXACT
 from comparisons import (
     FIELD,
     RECORDS,
+    TWO_MACHINES,
     comparison_record,
     record_of,
     scaled,
@@ -159,7 +160,7 @@ def test_steps_of_unlike_batches_are_not_subtracted(
     assert legend(axes[-1]) == names
 
 
-@every_record
+@pytest.mark.parametrize("name", [name for name in RECORDS if name != TWO_MACHINES])
 def test_stage_bars_add_up_to_both_steps(name: str) -> None:
     view = view_of(name)
     shown = view.fastest or view.measured[0]

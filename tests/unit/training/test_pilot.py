@@ -235,7 +235,7 @@ def test_the_building_of_one_is_no_start_up_of_the_next(monkeypatch: pytest.Monk
     build, seconds = trainer_module.build, iter([0.0, 500.0])
     clock_of = time.perf_counter
 
-    def slow(job: Job, _given: object) -> Any:
+    def slow(job: Job, *_rest: object) -> Any:
         built = build(job)
         late[0] += next(seconds)
         return built
