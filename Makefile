@@ -68,9 +68,7 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
 		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \
 		--plot ../../reports/compare_drop_in.png
-	$(BIN)/paco-prof scale --vary batch-size=2,3,4,6,8,12 --target 64 --max-minutes 15 \
-		--output reports/scale_resnet50.json --markdown reports/scale_resnet50.md --plot reports/scale_resnet50.png
-	OMP_NUM_THREADS=1 $(BIN)/paco-prof breakdown --batch-size 8 --variant exact \
+	OMP_NUM_THREADS=1 $(BIN)/paco-prof breakdown --batch-size 8 --variant exact --max-seconds 40 \
 		--output reports/breakdown_one_rank.json --markdown reports/breakdown_one_rank.md
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m paco_prof breakdown --batch-size 8 \
 		--variant exact --output reports/breakdown_two_ranks.json --markdown reports/breakdown_two_ranks.md

@@ -15,19 +15,16 @@ from paco_prof.render.reports import document_of
 from paco_prof.render.terminal import to_terminal
 from paco_prof.store import read_record
 
-__all__ = ["COMPARISON", "GATE", "OWN_MODEL", "README", "RECORD", "SCALE", "readme_with_reports"]
+__all__ = ["COMPARISON", "GATE", "OWN_MODEL", "README", "RECORD", "readme_with_reports"]
 
 REPORTS = Path(__file__).resolve().parent
 README = REPORTS.parent / "README.md"
 RECORD = REPORTS / "breakdown_resnet50.json"
 COMPARISON = REPORTS / "compare_optimized.json"
 GATE = REPORTS / "check_planted.json"
-SCALE = REPORTS / "scale_resnet50.json"
 OWN_MODEL = REPORTS / "breakdown_own_model.json"
 # Of a report that stands there whole above, the parts that are about a model of the user's own.
 OF_OWN_MODEL = ("Bottlenecks", "Your code")
-# Of the report of growth, what was measured of the reference, and what follows.
-OF_SCALE = ("Sizes: baseline", "Growth: baseline", "Growth: exact", "Findings")
 
 
 def readme_with_reports() -> str:
@@ -36,7 +33,6 @@ def readme_with_reports() -> str:
     documents = {
         "report": _document(RECORD),
         "comparison": _document(COMPARISON),
-        "scale": _parts(_document(SCALE), OF_SCALE),
         "own-model": _parts(_document(OWN_MODEL), OF_OWN_MODEL),
         "gate": _document(GATE),
     }
