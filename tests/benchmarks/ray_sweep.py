@@ -171,7 +171,8 @@ def report(folder: Path) -> str:
     lines = [
         "# Sweeps on a Ray cluster",
         "Made by `python tests/benchmarks/ray_sweep.py`: a local cluster (`ray.cluster_utils.Cluster`) of two nodes "
-        f"with one CPU each; {number} launches, {len(names)} variants of a tiny model {LAUNCHES} times each.",
+        f"with one CPU each; {number} launches, {len(names)} variants of a tiny model {LAUNCHES} times each. "
+        f"Machine: {_machine(local)}.",
         "## The rows of the local engine",
         "| speed-up and interval | local engine | two nodes | intervals meet |\n|:---|:---|:---|:---|\n"
         + "\n".join(row(each, *views, place) for place, each in enumerate(names)),
@@ -198,6 +199,14 @@ def report(folder: Path) -> str:
         *(f"> {paragraph}" for paragraph in apart if paragraph.startswith(("Not pooled", "Other than on machine"))),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _machine(record: ComparisonRecord) -> str:
+    """Where it was: the machine of the local engine's launches."""
+    found = record.environment
+    assert found is not None
+    versions = ", ".join(f"{name} {found.versions[name]}" for name in ("torch", "timm", "python"))
+    return f"{found.processor}, {found.cores} cores, {found.system}; {versions}"
 
 
 if __name__ == "__main__":
