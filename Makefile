@@ -68,6 +68,9 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
 		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \
 		--plot ../../reports/compare_drop_in.png
+	OMP_NUM_THREADS=1 $(BIN)/paco-prof scale --vary batch-size=32,64,128,256,512 --variant exact \
+		--backbone test_resnet --image-size 64 -K 2 -d 16 -r 3 --launches 2 --output reports/scale_small.json \
+		--markdown reports/scale_small.md --plot reports/scale_small.png
 	OMP_NUM_THREADS=1 $(BIN)/paco-prof breakdown --batch-size 8 --variant exact --max-seconds 40 \
 		--output reports/breakdown_one_rank.json --markdown reports/breakdown_one_rank.md
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 -m paco_prof breakdown --batch-size 8 \
