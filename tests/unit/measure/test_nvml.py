@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from paco_prof.measure import nvml as module
 from paco_prof.measure.nvml import AcceleratorMonitor
 from paco_prof.records.comparison import AcceleratorState
 
 UUID = "GPU-0a1b2c3d-0000-1111-2222-333344445555"
+THIS_PROCESS = 70
 WORKERS = (71, 72)
+
+
+@pytest.fixture(autouse=True)
+def of_a_number_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container where few processes ran before, our own number is a small one, and may be anybody's here."""
+    monkeypatch.setattr(module, "os", SimpleNamespace(getpid=lambda: THIS_PROCESS))
 
 
 class FakeNvml:
@@ -154,7 +161,7 @@ def test_a_newer_library_has_another_thermometer() -> None:
 
 def test_processes_that_are_not_ours_are_counted_once() -> None:
     nvml = FakeNvml()
-    nvml.pids = [*WORKERS, os.getpid(), 500, 500]
+    nvml.pids = [*WORKERS, THIS_PROCESS, 500, 500]
     monitor = watch(nvml)
     nvml.pids = [501]
     state = monitor.end()
