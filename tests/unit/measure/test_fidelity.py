@@ -19,8 +19,11 @@ from paco_prof.settings import Workload
 from paco_prof.variants.catalogue import TOGGLES
 from tiny import CPU, TINY, job_of, step_of
 
-# More images than 16 negatives hold, and a map on which places differ.
+# A map on which places differ.
 ROOMY = TINY.model_copy(update={"batch_size": 4, "image_size": 128})
+# More negatives than 16, by so many that those left out are among the near ones whatever the seed: it is they that the
+# gradient comes from.
+CROWDED = ROOMY.model_copy(update={"batch_size": 6})
 # The backbone needs a compiler or a GPU for these.
 ELSEWHERE = {"compile", "cudnn-benchmark", "tf32"}
 EXACT_TOGGLES = [toggle.name for toggle in TOGGLES if toggle.kind == "exact" and toggle.name not in ELSEWHERE]
@@ -128,7 +131,7 @@ def test_every_exact_toggle_is_confirmed(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "base", "least"),
     [
-        ("max-negatives-16", ROOMY, 0.02),
+        ("max-negatives-16", CROWDED, 0.05),
         ("stale-peaks", ROOMY, 0.1),
         ("bfloat16", TINY, 0.02),
         ("float16", TINY, 0.01),
@@ -138,12 +141,12 @@ def test_every_exact_toggle_is_confirmed(name: str) -> None:
         ("r3", ROOMY.model_copy(update={"window": 5}), 0.1),
     ],
 )
-def test_what_is_not_exact_shows(name: str, base: Workload, least: float) -> None:
+def test_what_is_not_exact_shows(name: str, base: Workload, least: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The reference's twin says what the loop says (below), and sooner.
+    monkeypatch.setattr(fidelity, "MAX_LOOPED_DISTANCES", 0)
     view = judged(f"{name}+float64-parts", base)
     assert view.measured.against == "baseline"
-    # What limits the negatives may change the loss of a batch and hardly its gradient: which ones are left decides.
-    pac = view.loss_errors["pac"] or 0.0
-    assert max(view.measured.gradient_error, pac if name == "max-negatives-16" else 0.0) > least
+    assert view.measured.gradient_error > least
     assert view.verdict == "confirmed"
 
 
