@@ -31,6 +31,7 @@ class Bench:
         save: Callable[[BreakdownRecord], None],
         command: tuple[str, ...] = (),
         place: Place | None = None,
+        stderr: int = 2,
     ) -> session.Outcome:
         self.calls.append((job, plan, command))
         save(self.record)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from paco_prof.cli.set_aside import set_aside
 from paco_prof.errors import RankError
 from paco_prof.measure.distributed.group import in_group, opened
 from paco_prof.measure.pacing import warm_up
@@ -152,9 +153,10 @@ def lose_a_rank_late() -> str:
 
 
 def lose_a_rank_while_stuck() -> None:
-    """Rank 1 is killed while rank 0 is where nothing calls it back, and would be for long."""
-    with opened(this_place(), CPU) as group:
-        group.at_a_forced_end(lambda error: print(f"saved: {error}", flush=True))
+    """Rank 1 is killed while rank 0 is where nothing calls it back, and would be for long; output is set aside."""
+    with set_aside() as aside, opened(this_place(), CPU, aside.descriptor) as group:
+        group.at_a_forced_end(lambda error: print(f"saved: {error}", file=aside.stream, flush=True))
+        print("of the model's own")
         group.barrier()
         if group.place.rank == 1:
             die()

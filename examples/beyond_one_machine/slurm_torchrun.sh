@@ -7,7 +7,8 @@
 #SBATCH --exclusive
 set -euo pipefail
 
-# Where they meet: the first node, at a port that is this job's alone.
+# Where they meet: the first node, at a port that is this job's alone. Rank 0, which writes, need not be there: torchrun
+# takes nodes in the order of their addresses as text. So --out and --output are best in a folder that all nodes share.
 meeting="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((20000 + SLURM_JOB_ID % 20000))"
 # GPUs that Slurm gives to each node; on nodes without any, NPROC processes.
 each="${SLURM_GPUS_ON_NODE:-${NPROC:-1}}"

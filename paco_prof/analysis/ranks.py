@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,8 +38,10 @@ class Straggler:
 
     Attributes:
         rank: its number.
-        excess: by how much longer it works, as a share, paired step by step; established where it can be told.
+        excess: by how much longer it works, as a share, paired step by step; its interval allows for having been chosen
+            out of all ranks (95 % confidence for all of theirs together).
         established: whether the interval excludes zero and the excess is worth a word.
+        least_steps: how many steps an interval of that confidence takes.
         seconds: by how much longer, in a step.
         stage: in which it loses most of that; empty where that is in no stage.
         stage_seconds: how much.
@@ -47,6 +50,7 @@ class Straggler:
     rank: int
     excess: Estimate
     established: bool
+    least_steps: int
     seconds: float
     stage: str
     stage_seconds: float
@@ -155,10 +159,15 @@ def _own_times(training: Training) -> dict[str, list[float]]:
 
 
 def _straggler(results: Sequence[RankResult]) -> Straggler:
-    """The rank with the largest excess over the median of the others, each step beside the same step."""
+    """The rank with the largest excess over the median of the others, each step beside the same step.
+
+    It is chosen out of W ranks for being the largest, so that each has an interval of 1 - 0.05 / W confidence
+    (Bonferroni): in at most one run of twenty is somebody named of whom chance alone made a straggler.
+    """
     work = [own_work(result.training) for result in results]
+    confidence = 1 - (1 - CONFIDENCE) / len(results)
     excesses = [
-        median_estimate([mine / others - 1 for mine, others in _beside_the_others(work, index)])
+        median_estimate([mine / others - 1 for mine, others in _beside_the_others(work, index)], confidence)
         for index in range(len(results))
     ]
     worst = max(range(len(results)), key=lambda index: excesses[index].median)
@@ -175,7 +184,8 @@ def _straggler(results: Sequence[RankResult]) -> Straggler:
     return Straggler(
         rank=results[worst].rank,
         excess=excess,
-        established=excess.confidence >= CONFIDENCE and excess.low > 0 and excess.median > STRAGGLES_FROM,
+        established=excess.confidence >= confidence and excess.low > 0 and excess.median > STRAGGLES_FROM,
+        least_steps=1 + math.ceil(-math.log2(1 - confidence)),
         seconds=_lost(work, worst),
         stage=stage,
         stage_seconds=losses[stage],

@@ -33,6 +33,8 @@ __all__ = ["app", "main"]
 
 # A rank that is alone with its error has this long to find out: torchrun ends it where the first one has failed too.
 SECONDS_FOR_THE_FIRST = 6.0
+# And this much more for each that comes before it on its machine, which then tells for both.
+SECONDS_FOR_EACH = 2.0
 # What several processes do together; all else is one process's.
 OVER_RANKS = ("breakdown", "train", "compare", "ablate")
 
@@ -127,10 +129,13 @@ def _usage_message(error: TyperException, arguments: list[str]) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    """Tell of an error. Of several ranks that meet the same one the first tells, which ends the others."""
+    """Tell of an error. Of several ranks that meet the same one the first of each machine tells, which ends the others
+    there: torchrun does not hear so soon of what happens on other machines.
+    """
     if not is_first_rank():
-        time.sleep(SECONDS_FOR_THE_FIRST)
-        message = f"rank {os.environ['RANK']}: {message}"
+        place = this_place()
+        time.sleep(SECONDS_FOR_THE_FIRST + SECONDS_FOR_EACH * place.local_rank)
+        message = f"rank {place.rank}: {message}"
     return _tell(message, code)
 
 

@@ -150,7 +150,9 @@ def breakdown(
     command = shareable_command([*started_by(place), *sys.argv[1:]])
     with own.measuring(max_seconds, silent=quiet or no_progress) as measuring:
         job, progress = job_of(planned), measuring.progress
-        outcome = measure_breakdown(job, plan, progress, outputs.save_record, command, place=place)
+        outcome = measure_breakdown(
+            job, plan, progress, outputs.save_record, command, place=place, stderr=measuring.stderr
+        )
     outcome = replaced(outcome, record=measuring.counted(outcome.record))
     training = outcome.record.training
     if training is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paco_prof.errors import PacoProfError, UsageError
+from paco_prof.ranks import is_first_rank
 
 if TYPE_CHECKING:
     from paco_prof.cli.set_aside import SetAside
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Measuring", "OwnModel", "refuse_what_is_nowhere"]
 
+STDERR = 2
+
 
 @dataclass(frozen=True)
 class Measuring:
@@ -28,11 +31,16 @@ class Measuring:
 
     Attributes:
         progress: to be told how far it is.
-        aside: what the user's model prints; None where nothing is set aside.
+        aside: what is printed meanwhile; None where nothing is set aside.
     """
 
     progress: Progress
     aside: SetAside | None = None
+
+    @property
+    def stderr(self) -> int:
+        """The descriptor on which the user is told of what ends this process on the spot."""
+        return STDERR if self.aside is None else self.aside.descriptor
 
     def counted(self, record: BreakdownRecord) -> BreakdownRecord:
         """The record, with how much was printed."""
@@ -126,7 +134,7 @@ class OwnModel:
     @contextmanager
     def measuring(self, max_seconds: float, *, silent: bool) -> Iterator[Measuring]:
         """A measurement in this process. What a model of the user's own prints meanwhile is set aside, so that it
-        garbles neither bar nor tables, and its lines are counted.
+        garbles neither bar nor tables, and its lines are counted. So is what other ranks than the first would print.
 
         Args:
             max_seconds: of the bar.
@@ -138,7 +146,7 @@ class OwnModel:
         self.look_in_folders()
         ended: PacoProfError | None = None
         with ExitStack() as stack:
-            aside = stack.enter_context(set_aside()) if self.is_given else None
+            aside = stack.enter_context(set_aside()) if self.is_given or not is_first_rank() else None
             bar = SilentProgress() if silent else BarProgress(max_seconds, None if aside is None else aside.stream)
             stack.enter_context(bar)
             try:

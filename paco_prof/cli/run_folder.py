@@ -21,8 +21,7 @@ ALONE = Place()
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files are. Of several ranks the first one writes them, and prints; the checkpoint of a run that
-    goes on is read by each of them, from its own machine's folder.
+    """Where a run's files are. Of several ranks the first one writes and reads them, and prints.
 
     Attributes:
         path: of the folder.

@@ -36,6 +36,12 @@ class SetAside:
         self.lines = 0
         self._last: list[str] = []
 
+    @property
+    def descriptor(self) -> int:
+        """That of the stream, or standard error's where it has none."""
+        number = _number_of(self.stream)
+        return ERR if number is None else number
+
     def last(self, num: int) -> list[str]:
         """The last `num` lines, or as many as the last 64 KiB hold.
 

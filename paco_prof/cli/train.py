@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,8 +108,8 @@ def train(
 
     Started by torchrun, every process trains the same model on images of its own, and gradients are averaged: torchrun
     --nproc-per-node 2 -m paco_prof train. Images of an epoch and of an evaluation are dealt to all of them, and the
-    first writes. A run goes on with as many as it began with, and --resume on several machines needs checkpoint.pt in
-    the --out of each.
+    first writes. A run goes on with as many as it began with; of several machines the first one's --out has to hold
+    the checkpoint.
 
     Exit codes: 0 done, 2 bad input, 4 the training failed, 130 interrupted; --resume goes on from there.
     """
@@ -138,25 +139,26 @@ def train(
     refuse_synthetic(base)
     overrides = [*(settings or []), *gathering(gather_negatives)]
     planned = planned_variant(base, own.variant(variant, "exact"), overrides, explicit, own)
-    from paco_prof.records import RunPlan
-    from paco_prof.training.checkpoint import read_checkpoint
 
-    checkpoint = read_checkpoint(folder.checkpoint, place.rank) if resume else None
-    planned_epochs = DEFAULT_EPOCHS if checkpoint is None else checkpoint.record.plan.epochs
-    plan = RunPlan(epochs=epochs or planned_epochs, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
+    def plan_after(checkpoint: Checkpoint | None) -> RunPlan:
+        from paco_prof.records import RunPlan
+
+        known = DEFAULT_EPOCHS if checkpoint is None else checkpoint.record.plan.epochs
+        return RunPlan(epochs=epochs or known, eval_every=eval_every, checkpoint_minutes=checkpoint_minutes)
+
     silent = quiet or no_progress or not place.is_first
-    outcome = _trained(planned, plan, folder, checkpoint, own, fidelity=not no_fidelity, silent=silent)
+    outcome = _trained(planned, plan_after, folder, own, resume=resume, fidelity=not no_fidelity, silent=silent)
     folder.finish(outcome.record, on_screen=not quiet)
     return _exit_code(outcome)
 
 
 def _trained(
     planned: Planned,
-    plan: RunPlan,
+    plan_after: Callable[[Checkpoint | None], RunPlan],
     folder: RunFolder,
-    checkpoint: Checkpoint | None,
     own: OwnModel,
     *,
+    resume: bool,
     fidelity: bool,
     silent: bool,
 ) -> RunOutcome:
@@ -165,6 +167,7 @@ def _trained(
     from paco_prof.measure.distributed.group import Group, device_name, in_group
     from paco_prof.measure.shareable import shareable_command
     from paco_prof.training.began import process_began
+    from paco_prof.training.checkpoint import read_checkpoint
     from paco_prof.training.run import TrainingRun
     from paco_prof.training.trainer import Trainer
 
@@ -172,11 +175,12 @@ def _trained(
     device = resolve_device(device_name(folder.place, job.workload.device))
 
     def trained(group: Group, progress: Progress) -> RunOutcome:
+        checkpoint = read_checkpoint(folder.checkpoint, group) if resume else None
         progress.begin("building the model")
         trainer = Trainer(build(job, group=group))
         run = TrainingRun(
             trainer,
-            plan,
+            plan_after(checkpoint),
             progress,
             folder.save,
             folder.checkpoint,
@@ -190,7 +194,9 @@ def _trained(
         return run.run()
 
     with own.measuring(0.0, silent=silent) as measuring:
-        outcome, late = in_group(folder.place, device, lambda group: trained(group, measuring.progress))
+        outcome, late = in_group(
+            folder.place, device, lambda group: trained(group, measuring.progress), measuring.stderr
+        )
     return outcome if late is None else replaced(outcome, error=outcome.error or late)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from paco_prof.errors import UsageError
 from paco_prof.ranks import Place
 from paco_prof.stages import stage
 
-__all__ = ["EndlessBatches", "Loader", "open_data"]
+__all__ = ["EndlessBatches", "Loader", "digest_of", "open_data"]
 
 ALONE = Place()
 # A batch is a few hundred megabytes where images are large; two a process are enough to hide the loading of one.
@@ -41,6 +42,16 @@ def open_data(data: str) -> ImageData:
     if folder is None:
         raise UsageError(f"{data} data are no images to learn from.", "Use --data digits or --data folder:PATH.")
     return image_folder(folder)
+
+
+def digest_of(data: ImageData) -> str:
+    """What is the same wherever a set has the same images by name, in the same order and of the same classes."""
+    digest = hashlib.sha256(str(data.num_classes).encode())
+    for images in (data.train, data.evaluation):
+        for index, target in enumerate(images.targets):
+            digest.update(f"{images.name(index)}\0{target}\0".encode(errors="surrogateescape"))
+        digest.update(f"{len(images)} images\0".encode())
+    return digest.hexdigest()
 
 
 class _Order(Sampler[list[Key]]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from paco_prof.data.images import ImageData
-from paco_prof.data.loading import open_data
+from paco_prof.data.loading import digest_of, open_data
 from paco_prof.data.seeds import seed_of
 from paco_prof.data.spec import SYNTHETIC
 from paco_prof.errors import UsageError
@@ -74,6 +74,7 @@ def build(job: Job, given: Given | None = None, group: Group = ALONE) -> Built:
         torch.get_device_module(device).set_device(device)
     data = None if job.workload.data == SYNTHETIC else open_data(job.workload.data)
     if data is not None:
+        _require_same_images(data, group)
         job = replace(job, workload=_for_classes_of(data, job.workload), base=_for_classes_of(data, job.base))
     job = job.on(device)
     workload = job.workload
@@ -103,6 +104,24 @@ def _together(built: Built, group: Group) -> Built:
         torch.manual_seed(seed_of(built.job.workload.seed, group.place.rank, 1))
     step, reduction = distributed(built.step, group, built.clock)
     return replace(built, step=step, group=group, reduction=reduction, by_itself=built.step)
+
+
+def _require_same_images(data: ImageData, group: Group) -> None:
+    """Find out whether all ranks have the same images. Otherwise they would be dealt others than are there, and ranks
+    with fewer batches would leave the rest waiting.
+
+    Raises:
+        UsageError: they have not; every rank hears of it.
+    """
+    if group.is_alone:
+        return
+    told = group.shared(digest_of(data))
+    differing = [rank for rank, digest in enumerate(told) if digest != told[0]]
+    if differing:
+        raise UsageError(
+            f"{data.name} has other images on rank {differing[0]} than on rank 0.",
+            "Every machine needs the same files, by the same names.",
+        )
 
 
 def _for_classes_of(data: ImageData, workload: Workload) -> Workload:

@@ -41,11 +41,13 @@ class Job:
         Raises:
             UsageError: the device or the backbone cannot do what is not optional.
         """
-        workload = self.workload.model_copy(update={"device": str(device)})
+        # Of several ranks each has a number of its own, and what one has built is built again on all of them.
+        name = str(device) if self.workload.world_size == 1 else device.type
+        workload = self.workload.model_copy(update={"device": name})
         reasons = inapplicable(workload, device)
-        for name, reason in reasons.items():
-            if name not in self.optional:
-                raise UsageError(f"{name} is not applicable: {reason}.", "Leave it away, or choose another variant.")
+        for setting, reason in reasons.items():
+            if setting not in self.optional:
+                raise UsageError(f"{setting} is not applicable: {reason}.", "Leave it away, or choose another variant.")
         kept = {name: value for name, value in self.variant.settings.items() if name not in reasons}
         variant = self.variant.model_copy(update={"settings": kept, "left_out": reasons})
         return replace(self, workload=restored(workload, self.base, reasons), variant=variant)

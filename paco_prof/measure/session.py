@@ -197,7 +197,8 @@ class Session:
 
     def _measure(self) -> None:
         plan, now = self._plan, self._clock.now
-        if self._can_infer:
+        # Where one of the ranks cannot, the others are not to wait for it.
+        if all(self._group.shared(self._can_infer)):
             self._progress.begin("inference")
             with self._step.evaluating():
                 end = now() + INFERENCE_SHARE * plan.max_seconds
@@ -292,6 +293,7 @@ def measure_breakdown(
     command: tuple[str, ...] = (),
     given: Given | None = None,
     place: Place = ALONE.place,
+    stderr: int = 2,
 ) -> Outcome:
     """Build a job on its device and measure it.
 
@@ -299,6 +301,7 @@ def measure_breakdown(
         given: the user's model, where somebody has it at hand.
         place: of this process among the ranks that take the steps together; all of them call this, and what is saved,
             written and shown is for the first one's sake.
+        stderr: the descriptor on which the user is told what ends all ranks and leaves no time for anything else.
 
     Returns:
         What was measured; its error may be that of a rank that ended when all had been.
@@ -324,5 +327,5 @@ def measure_breakdown(
             if built.user is not None:
                 built.user.release()
 
-    outcome, late = in_group(place, device, measured)
+    outcome, late = in_group(place, device, measured, stderr)
     return outcome if late is None else replace(outcome, error=outcome.error or late)

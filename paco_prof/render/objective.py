@@ -12,9 +12,11 @@ def objective_over_ranks(workload: Workload) -> str:
     joint = workload.world_size * workload.batch_size
     if workload.gather_negatives:
         contrast = (
-            f"Negatives are gathered from all ranks (gather_negatives), so that PaC is that of the joint batch of "
-            f"{joint} images. That is a different objective than without gathering, where each rank contrasts its own "
-            f"{workload.batch_size}; losses, accuracies and times of the two are not those of one model."
+            f"Negatives are gathered from all ranks (gather_negatives), so that PaC is that of the same parts in a "
+            f"joint batch of {joint} images; in training the parts come of normalisation over each rank's own images, "
+            f"and negatives that are drawn at random are each rank's own. That is a different objective than without "
+            f"gathering, where each rank contrasts its own {workload.batch_size}; losses, accuracies and times of the "
+            f"two are not those of one model."
         )
     elif workload.model is not None:
         contrast = "What each rank's loss contrasts with what is your model's to say; gradients are averaged."

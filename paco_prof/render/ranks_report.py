@@ -10,7 +10,6 @@ from paco_prof.render.document import Block, Bullets, Column, Heading, Paragraph
 from paco_prof.render.labels import plain_title, title_of
 from paco_prof.render.objective import objective_over_ranks
 from paco_prof.settings import Workload
-from paco_prof.stats.summary import CONFIDENCE
 
 __all__ = ["ranks_blocks"]
 
@@ -89,7 +88,7 @@ def _straggler(found: Straggler) -> str:
             f"{units.percent(excess.median)} longer ({interval}), {units.milliseconds(found.seconds)} ms a step, most "
             f"of it {where} ({units.milliseconds(found.stage_seconds)} ms). The others wait for it."
         )
-    few = " Six steps are the least that it takes." if excess.confidence < CONFIDENCE else ""
+    few = f" {found.least_steps} steps are the least that it takes." if excess.num_samples < found.least_steps else ""
     return (
         f"No straggler can be told: rank {found.rank} works longest, {units.percent(excess.median)} beside the median "
         f"of the others ({interval}).{few}"

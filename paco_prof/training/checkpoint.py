@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from paco_prof.errors import UsageError
+from paco_prof.measure.distributed.group import ALONE, Group
 from paco_prof.records import TrainingRunRecord
 from paco_prof.settings import Workload, changed_settings
 from paco_prof.store import write_bytes
@@ -71,33 +72,44 @@ def write_checkpoint(path: Path, trainer: Trainer, record: TrainingRunRecord, ep
     write_bytes(path, file.getvalue())
 
 
-def read_checkpoint(path: Path, rank: int = 0) -> Checkpoint:
+def read_checkpoint(path: Path, group: Group = ALONE) -> Checkpoint:
     """Read a checkpoint: tensors and plain values only, nothing is executed.
 
     Args:
-        rank: whose part to read. Of one that it has no part of it is another run's, as `restore` finds out.
+        group: of the ranks that go on from it, all of which have to call this. The first one reads the file, and gives
+            it to the others: on their machines there may be none, or an older one. One that has no part for a rank is
+            another run's, as `restore` finds out.
 
     Raises:
         UsageError: there is none, or it is not one of ours, or of another version.
     """
-    if not path.is_file():
-        raise UsageError(f"{path} is not there.", "Without --resume a new run begins.")
+    content = group.agree(_content(path) if group.is_first else b"")
     try:
         with warnings.catch_warnings():
             # A pickle of another kind is refused all the same.
             warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if state["format"] not in READ:
             raise UsageError(f"{path} has format {state['format']}; this paco-prof reads {FORMAT}.")
         record = TrainingRunRecord.model_validate_json(state["record"])
         ranks = state.get("ranks", [state])
-        mine = ranks[min(rank, len(ranks) - 1)]
+        mine = ranks[min(group.place.rank, len(ranks) - 1)]
         epoch = EpochInProgress.from_state(mine["epoch"])
         return Checkpoint(record, epoch, state["weights"], state["optimization"], mine["peaks"])
     except UsageError:
         raise
     except Exception as error:  # a reader of pickles fails in any way whatever, depending on a file's first bytes
         raise UsageError(f"{path} is not a checkpoint of paco-prof train.", "It may have been cut off.") from error
+
+
+def _content(path: Path) -> bytes:
+    """The file, as it is."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is not there.", "Without --resume a new run begins.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -212,6 +212,8 @@ class TrainingRun:
         if is_agreed and not self._trainer.is_mid_step:
             self._update(total_seconds=self._total())
             self._write_checkpoint()
+            # The first one writes it, and whoever ended meanwhile would end that one as well.
+            self._trainer.group.barrier()
 
     def _end_early(self, error: BaseException) -> BaseException:
         """Note what happened; the error to tell, which may be that of another rank."""

@@ -20,7 +20,7 @@ from torchrun import TINY, ended, ours, started
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("two")
-    arguments = f"breakdown {TINY} --model-arg seconds=1.0 --warmup 1 --steps 6 --max-seconds 1 --output run.json"
+    arguments = f"breakdown {TINY} --model-arg seconds=1.0 --warmup 1 --steps 7 --max-seconds 1 --output run.json"
     with started(folder, arguments) as process:
         return ended(process, folder)
 
@@ -45,7 +45,7 @@ def test_one_report_and_one_record_are_all_there_is(run: Finished) -> None:
 
 def test_all_ranks_took_the_same_steps_and_their_rows_add_up(run: Finished) -> None:
     first, second = trainings(run)
-    assert len(first.steps) == len(second.steps) == 6
+    assert len(first.steps) == len(second.steps) == 7
     assert first.losses["total"] != second.losses["total"]
     for training in (first, second):
         paths = {(samples.path, samples.phase) for samples in training.stages}
@@ -75,7 +75,7 @@ def test_the_all_reduce_of_every_step_is_there(run: Finished) -> None:
     assert run.record.ranks is not None
     for result in run.record.ranks.results:
         assert result.communication is not None
-        assert len(result.communication.seconds) == 6
+        assert len(result.communication.seconds) == 7
         assert result.communication.num_bytes == 4 * (run.record.workload.num_parameters or 0)
         for total, exposed in zip(result.communication.seconds, result.communication.exposed, strict=True):
             assert 0 < exposed <= total

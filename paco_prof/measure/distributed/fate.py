@@ -1,9 +1,10 @@
 """The fate that ranks share: where one of them ends, all do, promptly, and one of them says why.
 
-A rank that is gone is noticed in one of three ways: its process's descriptor says so, torchrun sends SIGTERM to all
-others, or a collective raises because a connection is closed. A thread looks at the first two, for the main one may be
-in the middle of a backward pass that takes minutes and from which nothing calls it back. Of a machine that vanishes
-without closing its connections these tell nothing.
+A rank that is gone is noticed in one of four ways: its process's descriptor says so, on its machine; torchrun sends
+SIGTERM to all others there; the store that all have met through has words of it, or of whoever has seen it end; or a
+collective raises because a connection is closed. A thread looks at the first three, for the main one may be in the
+middle of a backward pass that takes minutes and from which nothing calls it back. Of a machine that vanishes without
+closing its connections these tell nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from paco_prof.errors import ExitCode, RankError
 from paco_prof.measure.distributed.last_words import LastWords, Words, words_of
@@ -40,6 +41,8 @@ GRACE = 3.0
 GRACE_OF_AN_INTERRUPTION = 20.0
 # How long those who do not tell stay, so that whoever does is not mistaken in who is left.
 SECONDS_TO_STAY = 2.0
+# Ranks of other machines are asked after in the store that all have met through.
+SECONDS_BETWEEN_QUESTIONS = 1.0
 STOP = b"\0"
 
 
@@ -50,9 +53,10 @@ class Fate:
         place: of this rank.
         peers: the other ranks on this machine.
         last_words: what ranks tell each other.
+        stderr: the descriptor on which the user is told: output may be set aside when the time comes.
     """
 
-    def __init__(self, place: Place, peers: Peers, last_words: LastWords) -> None:
+    def __init__(self, place: Place, peers: Peers, last_words: LastWords, stderr: int = 2) -> None:
         self._place = place
         self._peers = peers
         self._has_other_machines = peers.number + 1 < place.world_size
@@ -65,8 +69,7 @@ class Fate:
         self._told: BaseException | None = None
         self._save: Callable[[BaseException], None] = lambda error: None
         self._pid = os.getpid()
-        # Output may be set aside when the time comes, and this is for the user.
-        self._stderr = os.dup(2)
+        self._stderr = os.dup(stderr)
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._before: tuple[Any, int] | None = None
@@ -121,8 +124,9 @@ class Fate:
             return cause
         error = cause or error
         words = words_of(error)
-        self._last_words.leave(self._place.rank, words)
+        # Asked before others hear of it: whoever is told of an error is not the one to tell it where this rank is.
         is_mine = self._is_lowest(self._peers.gone()) and self._last_words.may_tell()
+        self._last_words.leave(self._place.rank, words)
         if self._place.is_first:
             return error
         return RankError(f"Rank {self._place.rank}: {words.text}", words.code, is_mine=is_mine)
@@ -159,12 +163,15 @@ class Fate:
         others = [rank for rank in range(self._place.world_size) if rank != self._place.rank and rank not in gone]
         for rank in (*gone, *others):
             if (words := self._last_words.of(rank)) is not None:
-                is_interrupted = words.code == ExitCode.INTERRUPTED
-                return words if is_interrupted else Words(f"Rank {rank}: {words.text}", words.code)
+                return words
         if not gone and not self._has_other_machines:
             return None
         who = f"Rank {gone[0]} of {self._place.world_size} died" if gone else "A rank on another machine was lost"
-        return Words(f"{who}, and with it the run; it left no message.", ExitCode.MEASUREMENT_FAILED)
+        words = Words(f"{who}, and with it the run; it left no message.", ExitCode.MEASUREMENT_FAILED)
+        if gone:
+            # No other machine sees that a process of this one is gone.
+            self._last_words.leave_for(gone[0], words)
+        return words
 
     def _is_lowest(self, gone: list[int]) -> bool:
         """Whether no rank is left that comes before this one, as far as can be told from here."""
@@ -180,9 +187,10 @@ class Fate:
             raise self._cause
 
     def _watch(self) -> None:
-        if not self._wait():
+        what = self._wait()
+        if what == "over":
             return
-        if self._peers.wait(SECONDS_TO_FIND_OUT):
+        if what == "loss" or self._peers.wait(SECONDS_TO_FIND_OUT):
             self._cause = self._lost()
             _thread.interrupt_main(signal.SIGTERM)
             self._is_ending.wait(GRACE)
@@ -203,22 +211,28 @@ class Fate:
             self._cause = KeyboardInterrupt()
             _thread.interrupt_main(signal.SIGTERM)
 
-    def _wait(self) -> bool:
-        """Return as a rank is gone, or SIGTERM has come; False where nobody needs to know any more."""
+    def _wait(self) -> Literal["loss", "signal", "over"]:
+        """Return as a rank is gone, or SIGTERM has come, or nobody needs to know any more."""
         handles = self._peers.handles
         poll = select.poll()
         for handle in (self._woken.fileno(), *handles):
             poll.register(handle, select.POLLIN)
         while True:
-            ready = poll.poll(SECONDS_BETWEEN_LOOKS * 1000 if len(handles) < self._peers.number else None)
+            ready = poll.poll(self._until_next_look(len(handles)))
             if self._woken.fileno() in {handle for handle, _ in ready}:
                 signals = self._woken.recv(4096)
                 if STOP in signals:
-                    return False
+                    return "over"
                 if signal.SIGTERM in signals:
-                    return True
-            if self._peers.gone():
-                return True
+                    return "signal"
+            if self._peers.gone() or (self._has_other_machines and self._last_words.are_there()):
+                return "loss"
+
+    def _until_next_look(self, num_handles: int) -> float | None:
+        """Milliseconds after which to look for what makes no descriptor readable; None where there is nothing."""
+        if num_handles < self._peers.number:
+            return SECONDS_BETWEEN_LOOKS * 1000
+        return SECONDS_BETWEEN_QUESTIONS * 1000 if self._has_other_machines else None
 
     def _force(self) -> None:
         """End the process in place of the main thread, which does not come back."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,11 @@ from torch.distributed.rendezvous import rendezvous
 from paco_prof.errors import RankError, UsageError
 from paco_prof.measure.distributed.fate import Fate
 from paco_prof.measure.distributed.last_words import LastWords
-from paco_prof.measure.distributed.peers import Peers
+from paco_prof.measure.distributed.peers import Peers, process_space
 from paco_prof.measure.shareable import last_line
 from paco_prof.ranks import Place
 
-__all__ = ["ALONE", "Group", "device_name", "in_group", "joined", "opened"]
+__all__ = ["ALONE", "Group", "device_name", "in_group", "joined", "meet", "opened"]
 
 T = TypeVar("T")
 
@@ -128,12 +127,13 @@ def device_name(place: Place, asked: str) -> str:
 
 
 @contextmanager
-def opened(place: Place, device: torch.device) -> Iterator[Group]:
+def opened(place: Place, device: torch.device, stderr: int = 2) -> Iterator[Group]:
     """The group that torchrun's environment variables lead to, until the block is over, however it ends.
 
     Args:
         place: of this process.
         device: that it trains on.
+        stderr: the descriptor on which the user is told of an end that leaves no time for anything else.
 
     Raises:
         UsageError: the other ranks cannot be met, or not on such a device.
@@ -142,7 +142,7 @@ def opened(place: Place, device: torch.device) -> Iterator[Group]:
     if place.is_alone:
         yield ALONE
         return
-    group, fate = _open(place, device)
+    group, fate = _open(place, device, stderr)
     fate.start()
     try:
         yield group
@@ -165,7 +165,9 @@ def opened(place: Place, device: torch.device) -> Iterator[Group]:
             dist.destroy_process_group()
 
 
-def in_group(place: Place, device: torch.device, take_part: Callable[[Group], T]) -> tuple[T, BaseException | None]:
+def in_group(
+    place: Place, device: torch.device, take_part: Callable[[Group], T], stderr: int = 2
+) -> tuple[T, BaseException | None]:
     """What this rank's part of something comes to, and what ended another rank, or the wait for it, after this one had
     done its part: what a part has come to is not lost by that.
 
@@ -174,7 +176,7 @@ def in_group(place: Place, device: torch.device, take_part: Callable[[Group], T]
     found: list[T] = []
     late: BaseException | None = None
     try:
-        with opened(place, device) as group:
+        with opened(place, device, stderr) as group:
             found.append(take_part(group))
     except (RankError, RuntimeError, KeyboardInterrupt) as error:
         if not found:
@@ -191,7 +193,7 @@ def joined(place: Place, device: torch.device) -> Group:
     return ALONE if place.is_alone else replace(_open(place, device)[0], fate=None)
 
 
-def _open(place: Place, device: torch.device) -> tuple[Group, Fate]:
+def _open(place: Place, device: torch.device, stderr: int = 2) -> tuple[Group, Fate]:
     if not dist.is_available():
         raise UsageError(f"torch {torch.__version__} cannot have several ranks: it lacks torch.distributed.")
     if device.type not in ("cpu", "cuda"):
@@ -199,21 +201,50 @@ def _open(place: Place, device: torch.device) -> tuple[Group, Fate]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     bound: dict[str, Any] = {"device_id": device} if backend == "nccl" else {}
     try:
-        store, _, _ = next(iter(rendezvous("env://", timeout=MEETING)))
+        store = _store()
+        meet(place, store)
         dist.init_process_group(
             backend, store=store, rank=place.rank, world_size=place.world_size, timeout=PATIENCE, **bound
         )
         control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        # A connection of its own, for what is asked while this rank waits for something else.
+        last_words = LastWords(_store())
     except (RuntimeError, ValueError) as error:
         raise UsageError(
             f"Rank {place.rank} of {place.world_size} does not meet the others: {last_line(error)}.",
             "Start all ranks with torchrun, which says where they meet.",
         ) from error
     there: list[Any] = [None] * place.world_size
-    dist.all_gather_object(there, (socket.gethostname(), os.getpid()), group=control)
+    dist.all_gather_object(there, (process_space(), os.getpid()), group=control)
     machines = list(dict.fromkeys(machine for machine, _ in there))
     mine = there[place.rank][0]
     pids = {rank: pid for rank, (machine, pid) in enumerate(there) if machine == mine and rank != place.rank}
-    # A connection of its own, for what is asked while this rank waits for something else.
-    fate = Fate(place, Peers(pids), LastWords(store.clone()))
+    fate = Fate(place, Peers(pids), last_words, stderr)
     return Group(place, backend, machines.index(mine), control, tuple(pids.values()), fate), fate
+
+
+def _store() -> Any:
+    """A connection to the store that torchrun's environment variables lead to."""
+    store, _, _ = next(iter(rendezvous("env://", timeout=MEETING)))
+    return store
+
+
+def meet(place: Place, store: Any, patience: timedelta = MEETING) -> None:
+    """Return once all ranks are here. To make a process group waits for them too, but as long as a collective may take.
+
+    Raises:
+        RuntimeError: some have not come in time.
+    """
+    store.set(_here(place.rank), "")
+    try:
+        store.wait([_here(rank) for rank in range(place.world_size)], patience)
+    except RuntimeError as error:
+        missing = [rank for rank in range(place.world_size) if not store.check([_here(rank)])]
+        if not missing:
+            return
+        who = f"rank{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+        raise RuntimeError(f"nothing is heard of {who} within {patience.total_seconds():g} s") from error
+
+
+def _here(rank: int) -> str:
+    return f"paco_prof/here/{rank}"

@@ -46,8 +46,14 @@ class LastWords:
 
     def leave(self, rank: int, words: Words) -> None:
         """Say why this rank ends."""
+        is_interrupted = words.code == ExitCode.INTERRUPTED
+        self.leave_for(rank, words if is_interrupted else Words(f"Rank {rank}: {words.text}", words.code))
+
+    def leave_for(self, rank: int, words: Words) -> None:
+        """Say why a rank has ended that cannot do it itself, in a sentence that names it."""
         try:
             self._store.set(f"{PREFIX}/{rank}", json.dumps([words.text, int(words.code)]))
+            self._store.set(f"{PREFIX}/any", "")
         except Exception:
             # Gone with the rank that had it. Nobody is left who would listen.
             return
@@ -62,6 +68,14 @@ class LastWords:
             return Words(text, code)
         except Exception:
             return None
+
+    def are_there(self) -> bool:
+        """Whether any rank has ended of which somebody says why."""
+        try:
+            return bool(self._store.check([f"{PREFIX}/any"]))
+        except Exception:
+            # So do the connections say, to whoever needs to know.
+            return False
 
     def may_tell(self, *, otherwise: bool = True) -> bool:
         """Whether this rank is the one that tells the user: the first that asks is, however often it does.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
-__all__ = ["Peers"]
+__all__ = ["Peers", "process_space"]
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -87,3 +90,18 @@ def _handle(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
+
+
+def process_space(proc: Path = Path("/proc")) -> tuple[str, str, int]:
+    """What tells places apart in which a process's number means another process: machines, and containers of one that
+    go by its name.
+
+    Args:
+        proc: where the kernel tells; where it does not, the machine's name has to do.
+    """
+    boot, namespace = "", 0
+    with suppress(OSError):
+        boot = (proc / "sys/kernel/random/boot_id").read_text()
+    with suppress(OSError):
+        namespace = (proc / "self/ns/pid").stat().st_ino
+    return socket.gethostname(), boot, namespace

@@ -48,7 +48,8 @@ class Reduction:
     """Averages gradients over the ranks, as DistributedDataParallel does by itself, and notes when.
 
     A bucket is handed over as soon as its gradients are there, while backward goes on; the last one leaves nothing to
-    go on with, and from there to its end the pass belongs to the stage `all_reduce`.
+    go on with, and from there to its end the pass belongs to the stage `all_reduce`. Nothing is noted but between
+    `begin` and `end`.
 
     Args:
         clock: the device's. What it reads as a bucket is back is, on a device with queues, in that of the all-reduce.
@@ -57,16 +58,16 @@ class Reduction:
 
     def __init__(self, clock: Clock, world_size: int) -> None:
         self._clock = clock
-        self._world_size = world_size
-        self._passages: list[_Passage] = []
+        self._share = 1 / world_size
+        self._passages: list[_Passage] | None = None
 
     def begin(self) -> None:
-        """A step begins: what was noted before is forgotten."""
+        """A step begins whose buckets are to be noted."""
         self._passages = []
 
     def end(self) -> Reduced | None:
         """The step is over, and the device idle; None where nothing was reduced in it."""
-        passages = self._passages
+        passages, self._passages = self._passages or [], None
         spans = [(passage.start, passage.end) for passage in passages if passage.end is not None]
         if not passages or len(spans) < len(passages):
             return None
@@ -80,17 +81,25 @@ class Reduction:
         if bucket.is_last():
             stages.take_over(stages.ALL_REDUCE)
         buffer = bucket.buffer()
-        passage = _Passage(self._clock.read(OWNER), num_bytes=buffer.numel() * buffer.element_size())
-        self._passages.append(passage)
-        # Divided before it is summed, as it is without a hook: the same rounding.
-        work = dist.all_reduce(buffer.div_(self._world_size), async_op=True)
+        passage = self._handed_over(buffer)
+        # Multiplied before it is summed, as it is without a hook: the same rounding.
+        work = dist.all_reduce(buffer.mul_(self._share), async_op=True)
         assert work is not None
 
         def back(future: torch.futures.Future[list[torch.Tensor]]) -> torch.Tensor:
-            passage.end = self._clock.read(OWNER)
+            if passage is not None:
+                passage.end = self._clock.read(OWNER)
             return future.value()[0]
 
         return work.get_future().then(back)
+
+    def _handed_over(self, buffer: torch.Tensor) -> _Passage | None:
+        """A bucket's way as it begins; None where nobody will ask."""
+        if self._passages is None:
+            return None
+        passage = _Passage(self._clock.read(OWNER), num_bytes=buffer.numel() * buffer.element_size())
+        self._passages.append(passage)
+        return passage
 
 
 def communication_of(steps: Sequence[Reduced | None]) -> Communication | None:

@@ -254,7 +254,9 @@ def _cause(failed: Mapping[int, WorkerError]) -> WorkerError:
     """The failure that the others follow from, with its rank."""
 
     def is_consequence(rank: int) -> bool:
-        return failed[rank].kind == "raised" and speaks_of_a_lost_rank(failed[rank].detail)
+        # A worker that waits for one that is lost raises, or is ended by NCCL, or waits until its time is up.
+        kind = failed[rank].kind
+        return kind == "hung" or (kind in ("raised", "died") and speaks_of_a_lost_rank(failed[rank].detail))
 
     rank = min(failed, key=lambda rank: (is_consequence(rank), rank))
     cause, detail = failed[rank], f"rank {rank}: {failed[rank].detail}"

@@ -67,6 +67,17 @@ def test_few_steps_establish_nothing() -> None:
     assert not straggler.established
 
 
+@pytest.mark.parametrize("num_ranks", [2, 3, 8])
+def test_a_straggler_out_of_many_takes_more_steps(num_ranks: int) -> None:
+    """The largest of several is the largest by chance more often: 1 - 2^(1 - n) has to reach 1 - 0.05 / W."""
+    least = {2: 7, 3: 7, 8: 9}[num_ranks]
+    for num_steps, is_enough in ((least - 1, False), (least, True)):
+        factors = [1.0 + 0.001 * step for step in range(num_steps)]
+        straggler = view_of(slower={1: {"matching": 0.9}}, num_ranks=num_ranks, factors=factors).straggler
+        assert straggler is not None
+        assert (straggler.established, straggler.least_steps) == (is_enough, least)
+
+
 def test_a_loss_in_no_stage_is_in_none() -> None:
     record = ranks_record(num_ranks=2)
     assert record.ranks is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench import Bench
 from paco_prof.cli import app as cli
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.errors import RankError, UsageError
 from paco_prof.measure.comparing import new_comparison
 from paco_prof.ranks import Place, is_first_rank, started_by, this_place
@@ -37,6 +39,7 @@ def as_rank(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(cli, "SECONDS_FOR_THE_FIRST", 0.0)
+    monkeypatch.setattr(cli, "SECONDS_FOR_EACH", 0.0)
     return become
 
 
@@ -127,3 +130,33 @@ def test_a_comparison_goes_on_with_as_many_devices_as_it_began(
     as_rank(0)
     assert cli.run(["compare", "--resume", str(path)]) == 2
     assert "is of 1 device, and here are 2. Go on without torchrun." in capsys.readouterr().err
+
+
+def test_of_ranks_that_meet_the_same_error_the_first_of_each_machine_is_the_first_to_tell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Torchrun ends all others of its machine then; those of another machine it leaves alone."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    waited = []
+    for rank, local in ((0, 0), (1, 1), (2, 0), (3, 1)):
+        for name, value in (("RANK", rank), ("WORLD_SIZE", 4), ("LOCAL_RANK", local)):
+            monkeypatch.setenv(name, str(value))
+        assert cli.run(["breakdown", "--variant", "exackt"]) == 2
+        waited.append(sum(slept))
+        slept.clear()
+    assert waited[0] == 0
+    assert 0 < waited[2] < waited[3] == waited[1]
+    assert capsys.readouterr().err.count("paco-prof: rank 2: ") == 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_other_ranks_than_the_first_print_is_set_aside(
+    rank: int, as_rank: Callable[[int], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Libraries warn on each of them, and of PaCo-2 itself too."""
+    as_rank(rank)
+    with OwnModel().measuring(1.0, silent=True) as measuring:
+        os.write(2, b"[W] a warning\n")
+        os.write(measuring.stderr, b"the end\n")
+    assert capfd.readouterr().err == ("[W] a warning\n" if rank == 0 else "") + "the end\n"

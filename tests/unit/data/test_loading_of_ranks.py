@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numbered_images import loader, order
+from paco_prof.data.folder import image_folder
+from paco_prof.data.loading import digest_of
 from paco_prof.errors import UsageError
 from paco_prof.ranks import Place
+from picture_folders import write_pictures
 
 SIZES = {"num_images": st.integers(1, 40), "batch_size": st.integers(1, 6), "world_size": st.integers(2, 4)}
 
@@ -86,3 +91,14 @@ def test_the_first_batch_is_a_ranks_own() -> None:
     for rank in range(3):
         one = loader(20, 4, seed=1, place=Place(rank, 3))
         assert one.first().targets.tolist() == order(one)[0]
+
+
+def test_a_digest_is_that_of_names_classes_and_splits(tmp_path: Path) -> None:
+    for number, counts in enumerate([{"a": 6, "b": 6}, {"a": 6, "b": 6}, {"a": 6, "b": 7}, {"a": 6, "c": 6}]):
+        write_pictures(tmp_path / str(number), counts)
+    first, same, *others = (digest_of(image_folder(tmp_path / str(number))) for number in range(4))
+    assert first == same
+    assert len({first, *others}) == 3
+    data = image_folder(tmp_path / "0")
+    swapped = replace(data, train=data.evaluation, evaluation=data.train)
+    assert digest_of(swapped) != first

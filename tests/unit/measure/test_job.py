@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from paco_prof.errors import UsageError
+from paco_prof.measure.distributed.group import device_name
 from paco_prof.measure.job import Job
-from paco_prof.records import VariantUsed
+from paco_prof.ranks import Place
+from paco_prof.records import Contestant, VariantUsed
 from paco_prof.settings import changed_settings
 from tiny import CPU, TINY, job_of
 
@@ -122,3 +124,20 @@ def test_the_first_reason_that_counts_ends_the_run_whatever_else_is_left_out() -
 def test_float64_parts_end_a_run_on_mps() -> None:
     with pytest.raises(UsageError, match="parts_dtype is not applicable: MPS has no float64"):
         job_of("float64-parts").on(torch.device("mps"))
+
+
+def test_what_one_of_several_ranks_has_built_is_built_again_on_each_of_their_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in the second round of a comparison, in which all are told to build what the first one's worker had built."""
+    monkeypatch.setattr("paco_prof.measure.job.inapplicable", lambda workload, device: {})
+    asked = TINY.model_copy(update={"device": "cuda", "world_size": 2})
+    contestant = Contestant(name="baseline", workload=asked, base=asked)
+    for _ in range(2):
+        names = [device_name(Place(rank, 2, rank), contestant.workload.device) for rank in range(2)]
+        assert names == ["cuda:0", "cuda:1"]
+        built = Job(contestant.workload, contestant.base).on(torch.device(names[0]))
+        contestant = contestant.as_built(contestant.model_copy(update={"workload": built.workload}))
+    assert contestant.workload.device == "cuda"
+    alone = Job.baseline(asked.model_copy(update={"world_size": 1}))
+    assert alone.on(torch.device("cuda", 1)).workload.device == "cuda:1"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from one_of_two import OneOfTwo
 from own_models import Tiny
 from paco_prof.analysis.breakdown import breakdown_view
 from paco_prof.errors import MeasurementError, RankError, UsageError
@@ -26,6 +27,7 @@ from paco_prof.measure.loss_test import LossAlone
 from paco_prof.measure.session import Outcome, Plan, Session, measure_breakdown
 from paco_prof.measure.user.step import Given
 from paco_prof.measure.workload import TrainingStep, build_step
+from paco_prof.ranks import Place
 from paco_prof.records import BreakdownRecord, VariantUsed
 from paco_prof.settings import Workload
 from paco_prof.variants.resolve import plan_variant
@@ -373,3 +375,17 @@ def test_on_a_gpu_both_clocks_and_the_allocator_are_read() -> None:
     assert memory is not None
     assert all(samples.device is not None and None not in samples.device for samples in training.stages)
     assert {stage.path for stage in memory.stages} >= {"backbone", "loss", "loss/pac", "optimizer"}
+
+
+def test_where_one_rank_cannot_infer_none_does() -> None:
+    """The others would wait for it in other places than it waits for them."""
+    step, built = build_step(TINY, CPU)
+    saved: list[BreakdownRecord] = []
+    for other, infers in ((False, False), (None, True)):
+        group = OneOfTwo(Place(0, 2, 0), "gloo", other=other)
+        plan = Plan(warmup=0, steps=1, max_seconds=0.1, fidelity=False)
+        ranks = Built(step, Job.baseline(built), HostClock(), group=group)
+        outcome = Session(ranks, describe_environment(CPU), plan, Quiet(), saved.append).run()
+        assert outcome.error is None
+        assert (outcome.record.inference is not None) is infers
+        assert outcome.record.training is not None

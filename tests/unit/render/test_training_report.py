@@ -92,7 +92,8 @@ def test_several_devices_are_told_with_what_they_make_of_the_objective() -> None
     assert "Each rank contrasts the parts of its own 32 images" in text
     assert "is not the objective of one device with a batch of 64" in text
     gathered = prose(training_document(run_of_devices(gather_negatives=True)))
-    assert "PaC is that of the joint batch of 64 images. That is a different objective than without" in gathered
+    assert "PaC is that of the same parts in a joint batch of 64 images; in training the parts come" in gathered
+    assert "That is a different objective than without gathering" in gathered
     own = prose(training_document(run_of_devices(model="mine:model")))
     assert "is your model's to say" in own
     assert "loads them on each device" in text

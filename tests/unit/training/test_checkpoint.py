@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from few_digits import few_digits, trainer_of
+from one_of_two import OneOfTwo
 from paco_prof.errors import UsageError
+from paco_prof.ranks import Place
 from paco_prof.records import RunPlan
 from paco_prof.training import trainer as trainer_module
 from paco_prof.training.checkpoint import read_checkpoint, restore, write_checkpoint
@@ -199,3 +201,13 @@ def test_one_that_cannot_be_written_is_one_error(written: Path, tmp_path: Path, 
     with pytest.raises(UsageError):
         write_checkpoint(path, trainer, read_checkpoint(written).record, EpochInProgress(0))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_other_ranks_are_given_the_first_ones(written: Path, tmp_path: Path) -> None:
+    """What lies in the same place on their machines is not read."""
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"an older one")
+    given = read_checkpoint(path, OneOfTwo(Place(1, 2, 1), "gloo", decided=written.read_bytes()))
+    read = read_checkpoint(written)
+    assert (given.record, given.epoch) == (read.record, read.epoch)
+    assert all(torch.equal(read.weights[name], value) for name, value in given.weights.items())

@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from few_digits import NUM_BATCHES, NUM_EVAL, NUM_TRAIN, trainer_of
+from one_of_two import OneOfTwo
 from paco_prof.cli.progress import SilentProgress
 from paco_prof.errors import UsageError
 from paco_prof.measure.building import build
 from paco_prof.measure.clock import HostClock
 from paco_prof.measure.workload import TrainingStep
+from paco_prof.ranks import Place
 from paco_prof.records import RunPlan, TrainingRunRecord
 from paco_prof.training import run as run_module
 from paco_prof.training.checkpoint import read_checkpoint
@@ -270,3 +272,24 @@ def test_nothing_is_held_while_the_model_is_compared(monkeypatch: pytest.MonkeyP
     outcome = run.run()
     assert was_held == [False]
     assert (outcome.record.status, len(outcome.record.epochs)) == ("interrupted", 1)
+
+
+def test_no_rank_leaves_before_the_last_checkpoint_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The end of another rank ends the first one in the middle of writing it."""
+    passed: list[str] = []
+
+    class Listened(OneOfTwo):
+        def barrier(self) -> None:
+            passed.append("all are here")
+
+    monkeypatch.setattr(run_module, "write_checkpoint", lambda *_: passed.append("written"))
+    trainer = trainer_of()
+    trainer.group = Listened(Place(0, 2, 0), "gloo")
+    run = TrainingRun(trainer, RunPlan(epochs=1), SilentProgress(), checkpoint=tmp_path / "checkpoint.pt")
+    monkeypatch.setattr(run, "_run_epoch", _agreed)
+    assert isinstance(run.run().error, AgreedInterrupt)
+    assert passed == ["written", "all are here"]
+
+
+def _agreed() -> None:
+    raise AgreedInterrupt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -39,6 +41,12 @@ class Neighbours:
     @property
     def number(self) -> int:
         return len(self.ranks)
+
+    @property
+    def handles(self) -> list[int]:
+        return []
+
+    def close(self) -> None: ...
 
     def gone(self) -> list[int]:
         return self.lost
@@ -136,3 +144,54 @@ def test_last_words_explain_a_connection_that_is_closed() -> None:
 def test_what_speaks_of_nobody_is_not_looked_into() -> None:
     error = RuntimeError("CUDA out of memory")
     assert ended(0, 4, Neighbours([1], [1]), Store(), error) is error
+
+
+def test_whoever_sees_a_rank_die_tells_other_machines() -> None:
+    store = Store()
+    assert told(2, 4, Neighbours([3], [3]), store) == (DIED.format(3, 4), False)
+    assert told(0, 4, Neighbours([1]), store) == (DIED.format(3, 4), True)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Other machines are asked after all the time, and SIGTERM is in the end what it was."""
+    monkeypatch.setattr(fate_module, "SECONDS_BETWEEN_QUESTIONS", 0.01)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(Words("Out of luck.", 4), "Rank 2: Out of luck."), (Words("Interrupted.", 130), "Interrupted.")],
+)
+def test_words_from_another_machine_end_this_rank_wherever_it_is(words: Words, text: str) -> None:
+    store = Store()
+    fate = Fate(Place(0, 4, 0), cast("Peers", Neighbours([])), LastWords(store))
+    fate.start()
+    LastWords(store).leave(2, words)
+    try:
+        with pytest.raises(RankError) as ended:
+            _be_busy()
+        assert fate.end(ended.value) is ended.value
+    finally:
+        fate.stop()
+    assert (str(ended.value), ended.value.exit_code, ended.value.is_mine) == (text, words.code, True)
+
+
+def _be_busy() -> None:
+    for _ in range(1000):
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_on_one_machine_words_end_nobody_who_is_still_at_work() -> None:
+    """Whoever has left them is about to be gone, and that is noticed."""
+    store = Store()
+    fate = Fate(Place(0, 2, 0), cast("Peers", Neighbours([1])), LastWords(store))
+    LastWords(store).leave(1, Words("Interrupted.", 130))
+    fate.start()
+    time.sleep(0.05)
+    fate.stop()
+    assert not fate.is_ending

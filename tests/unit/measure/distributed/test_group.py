@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from paco_prof.errors import UsageError
-from paco_prof.measure.distributed.group import ALONE, device_name, in_group
+from paco_prof.measure.distributed.group import ALONE, device_name, in_group, meet
 from paco_prof.ranks import Place
 from ranks_of_torch import run_ranks
 from tiny import CPU
@@ -72,18 +75,20 @@ def test_looking_for_unused_parameters_leaves_no_trace(told: list[dict[str, Any]
     assert all(rank["initial kept"] for rank in told)
 
 
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
-        ("lose_a_rank_while_stuck", "saved: Rank 1 of 2 died, and with it the run; it left no message."),
-        ("fail_on_the_second", "told: Rank 1: The measured code failed: ValueError: planted (ranks_at_work.py, line "),
-    ],
-)
-def test_one_that_ends_ends_the_other(tmp_path: Path, what: str, words: str) -> None:
-    results, codes, said = run_ranks(tmp_path, "ranks_at_work", what)
+def test_a_rank_that_is_stuck_is_ended_and_tells_the_user_why(tmp_path: Path) -> None:
+    """Though output is set aside."""
+    results, codes, said = run_ranks(tmp_path, "ranks_at_work", "lose_a_rank_while_stuck")
     assert results == [None, None]
-    assert codes[0] == (4 if "stuck" in what else 1)
-    assert words in said
+    assert codes[0] == 4
+    died = "Rank 1 of 2 died, and with it the run; it left no message."
+    assert said == f"saved: {died}\npaco-prof: {died}\n"
+
+
+def test_one_that_raises_ends_the_other(tmp_path: Path) -> None:
+    results, codes, said = run_ranks(tmp_path, "ranks_at_work", "fail_on_the_second")
+    assert results == [None, None]
+    assert codes[0] == 1
+    assert "told: Rank 1: The measured code failed: ValueError: planted (ranks_at_work.py, line " in said
 
 
 def test_a_killed_rank_is_told_of_once(tmp_path: Path) -> None:
@@ -122,3 +127,19 @@ def test_every_rank_has_a_device_of_its_own() -> None:
     assert device_name(Place(), "cuda:1") == "cuda:1"
     with pytest.raises(UsageError, match="cuda:1 is one device, and there are 2 ranks"):
         device_name(Place(0, 2, 0), "cuda:1")
+
+
+def test_ranks_that_come_meet() -> None:
+    store = dist.HashStore()
+    other = threading.Thread(target=meet, args=(Place(1, 2, 1), store))
+    other.start()
+    meet(Place(0, 2, 0), store)
+    other.join(timeout=10)
+    assert not other.is_alive()
+
+
+def test_a_rank_that_does_not_come_is_not_waited_for_as_long_as_a_step() -> None:
+    store = dist.HashStore()
+    store.set("paco_prof/here/2", "")
+    with pytest.raises(RuntimeError, match=r"^nothing is heard of ranks 1, 3 within 0\.05 s$"):
+        meet(Place(0, 4, 0), store, timedelta(milliseconds=50))

@@ -93,9 +93,30 @@ def test_a_bucket_that_is_slower_than_the_last_is_exposed_too(works: list[Work])
     assert reduction.end() == Reduced(pytest.approx(0.015), pytest.approx(0.005), 2, 24)
 
 
-def test_gradients_are_divided_before_they_are_summed(works: list[Work]) -> None:
-    hand_over(Reduction(HostClock(now), 4), is_last=True)
-    assert works[0].tensor.tolist() == [0.5, 0.5, 0.5]
+def test_gradients_are_divided_before_they_are_summed_as_torch_divides_them(works: list[Work]) -> None:
+    """Torch multiplies by the share, which is another number than the quotient where that is no power of two."""
+    values = torch.arange(1, 1000, dtype=torch.float32) / 7
+    bucket = Bucket(1, is_last=True)
+    bucket.tensor = values.clone()
+    Reduction(HostClock(now), 3).hook(None, bucket)  # type: ignore[arg-type]
+    assert torch.equal(works[0].tensor, values * (1 / 3))
+    assert not torch.equal(works[0].tensor, values / 3)
+
+
+def test_what_nobody_asks_for_is_not_noted(works: list[Work]) -> None:
+    """Otherwise a training run would keep a note of every bucket of every step."""
+    reduction = Reduction(HostClock(now), 2)
+    for _ in range(3):
+        hand_over(reduction, is_last=True)
+        works[-1].arrive()
+    assert reduction.end() is None
+    reduction.begin()
+    hand_over(reduction, is_last=True)
+    works[-1].arrive()
+    assert reduction.end() == Reduced(pytest.approx(0.0), pytest.approx(0.0), 1, 12)
+    hand_over(reduction, is_last=True)
+    works[-1].arrive()
+    assert reduction.end() is None
 
 
 def test_a_step_that_reduces_nothing_has_no_communication(works: list[Work]) -> None:

@@ -170,3 +170,21 @@ def _saying(trouble: Trouble, words: str) -> Trouble:
         return None
 
     return raising
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("hung", "no answer within 300 s"), ("died", "NCCL error: remote process exited or there was a network error")],
+)
+def test_what_a_collective_without_an_end_comes_to_is_a_consequence(kind: FailureKind, words: str) -> None:
+    """A worker that is left in the middle of an all-reduce waits for ever, or NCCL ends it."""
+
+    def left(tree: str, name: str, what: str, steps: int) -> FailureKind | None:
+        return kind if name == "exact" and what == "step" else None
+
+    def full(tree: str, name: str, what: str, steps: int) -> FailureKind | None:
+        return "out of memory" if name == "exact" and what == "step" else None
+
+    outcome, _ = compared(_saying(left, words), full)
+    (failure,) = outcome.record.failures
+    assert (failure.kind, failure.detail.split(":")[0]) == ("out of memory", "rank 1")
