@@ -12,10 +12,10 @@ from paco_prof.gate.trees import Tree
 from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.sweep import Ended
 from paco_prof.measure.worker_process import MemoryLimit, WorkerHandle
-from paco_prof.records import Contestant, Environment
+from paco_prof.records import Contestant, Environment, FailureKind, Status
 from played import Players
 
-__all__ = ["PlayedPool", "doubled", "launcher_of"]
+__all__ = ["Numbers", "PlayedPool", "doubled", "launcher_of"]
 
 Loss = Callable[[int], Ended | None]
 
@@ -37,7 +37,7 @@ class PlayedPool:
         seed: int = 0,
         loses: Loss = lambda number: None,
     ) -> None:
-        self.room = self.capacity = room
+        self.capacity = room
         self.given: dict[int, dict[str, Any]] = {}
         self.all_given: list[dict[str, Any]] = []
         self.most_at_once = 0
@@ -45,6 +45,12 @@ class PlayedPool:
         self._launcher = launcher
         self._draw = random.Random(seed)
         self._loses = loses
+
+    def room(self, *, alone: bool) -> int:
+        return self.capacity
+
+    def has_room(self, *, alone: bool) -> bool:
+        return len(self.given) < self.capacity
 
     def give(self, number: int, told_piece: dict[str, Any]) -> None:
         self.given[number] = told_piece
@@ -62,9 +68,10 @@ class PlayedPool:
         answer = json.loads(done(told(piece, Path.cwd(), [], 1), self._launcher(number)))
         return [Ended(number, **answer)]
 
-    def cancel(self) -> None:
+    def cancel(self) -> Sequence[Ended]:
         self.num_cancelled += len(self.given)
         self.given.clear()
+        return []
 
 
 def launcher_of(players: Players) -> Any:
@@ -80,3 +87,44 @@ def launcher_of(players: Players) -> Any:
 def doubled(environment: Environment) -> Environment:
     """A machine like this one with twice its threads."""
     return environment.model_copy(update={"threads": 2 * environment.threads})
+
+
+class Numbers:
+    """Pieces that are numbers."""
+
+    def __init__(self, number: int, least: float = 0.0, alone: Sequence[int] = ()) -> None:
+        self.waiting = list(range(number))
+        self.alone = alone
+        self.least = least
+        self.shares: list[float | None] = []
+        self.back: list[int] = []
+        self.seconds: list[float] = []
+        self.given_up: list[int] = []
+        self.status: Status | None = None
+
+    def left(self) -> list[int]:
+        return list(self.waiting)
+
+    def least_seconds(self, piece: int) -> float:
+        return self.least if self.back else 0.0
+
+    def is_alone(self, piece: int) -> bool:
+        return piece in self.alone
+
+    def give_out(self, piece: int, max_seconds: float | None) -> dict[str, Any]:
+        self.waiting.remove(piece)
+        self.shares.append(max_seconds)
+        return {"piece": piece, "alone": self.is_alone(piece)}
+
+    def take_back(self, piece: int, part: dict[str, Any], seconds: float) -> None:
+        self.back.append(piece)
+        self.seconds.append(seconds)
+
+    def lose(self, piece: int) -> None:
+        self.waiting.append(piece)
+
+    def give_up(self, piece: int, kind: FailureKind, detail: str) -> None:
+        self.given_up.append(piece)
+
+    def finish(self, status: Status) -> None:
+        self.status = status

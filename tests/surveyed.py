@@ -23,6 +23,7 @@ from paco_prof.records import (
     ScalePlan,
     ScaleRecord,
 )
+from paco_prof.settings import Workload
 from paco_prof.variants.contestants import Field
 from paco_prof.variants.scaling import parse_factors, scaled
 
@@ -78,9 +79,8 @@ class PlayedSize:
 
     def ready(self, timeout: float) -> Ready:
         self._ask("start", START_SECONDS)
-        built = self.contestant.workload.model_copy(
-            update={"device": "cpu", "feature_map": (2048, 7, 7), "num_parameters": 12_345}
-        )
+        told = {"device": "cpu", "feature_map": (2048, 7, 7), "num_parameters": 12_345}
+        built = self.lab.build(self.contestant.workload.model_copy(update=told))
         return Ready(
             {
                 "contestant": self.contestant.model_copy(update={"workload": built}).model_dump(mode="json"),
@@ -137,12 +137,14 @@ class Lab:
         trouble: called before an answer is given; what it raises is raised by the process.
         environment_of: where a process says that it runs.
         of_device: the memory that runs out is a device's.
+        build: what becomes of a workload where it is built.
     """
 
     seconds: Callable[[Contestant], float] = cubic
     trouble: Callable[[PlayedSize, str], None] = lambda process, what: None
     environment_of: Callable[[PlayedSize], Environment] = lambda process: CPU
     of_device: bool = False
+    build: Callable[[Workload], Workload] = lambda workload: workload
     clock: float = 1000.0
     started: list[PlayedSize] = field(default_factory=list)
     events: list[tuple[str, str, int]] = field(default_factory=list)
@@ -154,14 +156,17 @@ class Lab:
         self.started.append(PlayedSize(self, contestant, memory_limit, 100 + len(self.started)))
         return self.started[-1]
 
-    def run(self, record: ScaleRecord, only: Sequence[Work] | None = None) -> ScaleOutcome:
+    def run(
+        self, record: ScaleRecord, only: Sequence[Work] | None = None, most_trials: int | None = None
+    ) -> ScaleOutcome:
         """The outcome; nothing is left open, and what was saved last is what comes out."""
 
         def save(record: ScaleRecord) -> None:
             self.save(record)
             self.saved.append(record)
 
-        surveyor = Surveyor(record, self.launch, _Quiet(), save, lambda: self.clock, PlayedMonitor, only)  # type: ignore[arg-type]
+        how = (lambda: self.clock, PlayedMonitor, only, most_trials)
+        surveyor = Surveyor(record, self.launch, _Quiet(), save, *how)  # type: ignore[arg-type]
         outcome = surveyor.run()
         assert all(process.closed for process in self.started)
         return outcome

@@ -7,6 +7,10 @@ from pathlib import Path
 
 __all__ = ["last_line", "scrub", "shareable_command"]
 
+ADDRESS = "--address"
+# What it can be that names no computer.
+NO_HOSTS = ("auto", "local")
+
 
 def last_line(error: BaseException) -> str:
     """An error's type and the last line of its message, as a record may hold it."""
@@ -24,8 +28,22 @@ def scrub(text: str) -> str:
 
 
 def shareable_command(arguments: list[str]) -> tuple[str, ...]:
-    """A command line as a record keeps it: every path, relative ones too, reduced to its file name."""
-    return tuple(_without_folders(argument) for argument in arguments)
+    """A command line as a record keeps it: every path, relative ones too, reduced to its file name, and a cluster's
+    address to its form.
+    """
+    before = ("", *arguments)
+    return tuple(
+        _without_host(option, _without_folders(argument)) for option, argument in zip(before, arguments, strict=False)
+    )
+
+
+def _without_host(before: str, argument: str) -> str:
+    """An argument after another one; a name that is no computer's stays."""
+    if before == ADDRESS:
+        return argument if argument in NO_HOSTS else "HOST:PORT"
+    if argument.startswith(f"{ADDRESS}="):
+        return f"{ADDRESS}={_without_host(ADDRESS, argument.removeprefix(f'{ADDRESS}='))}"
+    return argument
 
 
 def _without_folders(argument: str) -> str:

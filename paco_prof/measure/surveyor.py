@@ -57,6 +57,7 @@ class Surveyor:
         now: seconds on the host's clock.
         monitor: makes what watches the machine during a launch, from the accelerator's identity.
         only: of all that is left, what to do; None for everything. Who has several machines gives each its part.
+        most_trials: of a search; None for as many as it takes. Whoever has more made stores each of them.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Surveyor:
         now: Callable[[], float] = time.monotonic,
         monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
         only: Sequence[Work] | None = None,
+        most_trials: int | None = None,
     ) -> None:
         self._ledger = ScaleLedger(record, save, now)
         self._plan = record.plan
         self._launch_worker = launch_worker
         self._progress = progress
         self._monitor = monitor
+        self._most_trials = most_trials
         self._work = [piece for piece in left(record) if only is None or piece in only]
         self._time = ScaleTimetable(record, self._work, now)
         self._open: list[MeasuredHandle] = []
@@ -157,11 +160,8 @@ class Surveyor:
         if known is None:
             return
         # What a variant sets for itself is no other machine.
-        own_choice = set() if own else {"threads", *known.flags, *environment.flags}
-        differing = environment.differences(known)
-        told = [
-            f"{name} {one} here and {other} there" for name, (one, other) in differing.items() if name not in own_choice
-        ]
+        differing = environment.differences(known) if own else environment.differences_of_machine(known)
+        told = [f"{name} {one} here and {other} there" for name, (one, other) in differing.items()]
         if told:
             raise OtherMachineError(told)
 
@@ -189,17 +189,20 @@ class Surveyor:
                 return self._start(resized(contestant, {"batch_size": size}), limit)
 
             search = LargestSearch(self._ledger.record, place, end, self._time.now, start)
-            while (asked := search.next()) is not None:
+            num_made = 0
+            while (asked := search.next()) is not None and num_made != self._most_trials:
                 steps = f" for {asked.steps} steps" if asked.steps == CONFIRMING_STEPS else ""
                 self._progress.begin(f"{contestant.name}: does a batch of {units.count(asked.size)} fit{steps}?")
-                environment = search.attempt(asked)
+                ready = search.attempt(asked)
+                num_made += 1
                 self._close()
-                if environment is not None:
-                    self._refuse_another_machine(place, environment)
+                if ready is not None:
+                    self._refuse_another_machine(place, ready.environment)
+                    self._ledger.learn(place, ready.contestant, ready.environment)
                 # Whatever may come, so far it has got.
                 self._ledger.put_largest(search.result("interrupted"))
                 self._tick()
-            self._ledger.put_largest(search.result("time is up"))
+            self._ledger.put_largest(search.result("time is up" if asked is None else "interrupted"))
 
     def _start(self, contestant: Contestant, limit: MemoryLimit) -> MeasuredHandle:
         # A process that was started and is not known yet would be nobody's to end.

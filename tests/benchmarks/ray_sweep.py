@@ -8,16 +8,17 @@ wait for.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ray.cluster_utils import Cluster
 
 from paco_prof import units
@@ -40,7 +41,7 @@ SECONDS_FOR_A_SWEEP = 1200.0
 APART = "| no |"
 
 
-@contextmanager
+@contextlib.contextmanager
 def two_nodes(threads: int = 1) -> Iterator[tuple[Cluster, Any]]:
     """A head that takes nothing and two nodes, and the second of them.
 
@@ -85,18 +86,30 @@ def swept(
     return read_kind(path, ComparisonRecord), time.monotonic() - begun
 
 
-def when_there_are(number: int, then: Callable[[], None]) -> Callable[[Path], None]:
-    """Do something as soon as a record holds so many launches."""
+def has_a_launch(node: Any) -> bool:
+    """Whether a launch is under way on a node: one of its workers has started a process that measures."""
+    (raylet,) = node.all_processes["raylet"]
+    for process in psutil.Process(raylet.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "paco_prof.measure.worker" in process.cmdline():
+                return True
+    return False
+
+
+def when_there_are(number: int, node: Any, then: Callable[[], None]) -> Callable[[Path], None]:
+    """Do something as soon as a record holds so many launches and a node has another one under way."""
 
     def wait(path: Path) -> None:
         end = time.monotonic() + SECONDS_FOR_A_SWEEP
         while time.monotonic() < end:
-            if path.exists() and len(read_kind(path, ComparisonRecord).launches) >= number:
-                # The node that has just become free is given its next launch.
-                time.sleep(2.0)
+            record = read_kind(path, ComparisonRecord) if path.exists() else None
+            number_taken = 0 if record is None else len(record.launches)
+            if number_taken >= number and has_a_launch(node):
                 then()
                 return
+            assert record is None or record.status == "running", "It was over before there was anything to lose."
             time.sleep(0.2)
+        raise AssertionError("Nothing is under way on the node that was to be lost.")
 
     return wait
 
@@ -113,9 +126,9 @@ def nothing_is_lost(record: ComparisonRecord) -> bool:
 
 
 def without_a_node(folder: Path, what: str, after: int) -> tuple[ComparisonRecord, float]:
-    """A sweep on two nodes, one of which is killed after so many launches."""
+    """A sweep on two nodes, one of which is killed after so many launches, while it has another one."""
     with two_nodes() as (cluster, second):
-        lose = when_there_are(after, lambda: cluster.remove_node(second, allow_graceful=False))
+        lose = when_there_are(after, second, lambda: cluster.remove_node(second, allow_graceful=False))
         return swept(folder, what, f"--engine ray --address {cluster.address}", lose)
 
 
@@ -138,7 +151,7 @@ def main() -> None:
         folder = Path(name)
         if "--quick" in sys.argv:
             what = f"{QUICK_VARIANTS} {TINY} --no-fidelity --launches {QUICK_LAUNCHES} --pairs {QUICK_PAIRS}"
-            record, seconds = without_a_node(folder, what, after=1)
+            record, seconds = without_a_node(folder, what, after=0)
             assert nothing_is_lost(record), record.model_dump_json(include={"failures", "status", "notes"})
             print(f"{len(taken(record))} launches, none lost and none twice, in {seconds:.0f} s")
             return

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
+from paco_prof.measure.engines.alike import NOT_ALIKE, NOT_ALIKE_HINT, built_otherwise
+from paco_prof.measure.engines.second_tries import MOST_TRIES, SecondTries
 from paco_prof.measure.launch import MIN_PAIRS
 from paco_prof.measure.ledger import Assignment, Ledger
 from paco_prof.measure.referee import LASTING
@@ -16,6 +18,8 @@ __all__ = ["ComparisonPieces", "merged"]
 
 # What a piece adds to, of a record.
 GROWING = ("environment", "contestants", "launches", "failures", "notes")
+# Of a contestant that nobody has run: after so many failures nobody will.
+ENOUGH_FAILURES = 2
 
 
 class ComparisonPieces:
@@ -41,6 +45,11 @@ class ComparisonPieces:
         # (place, round, halvings): each is tried once in a run, as it is by a referee.
         self._tried: set[tuple[int, int, int]] = set()
         self._least: dict[int, float] = {}
+        self._again = SecondTries[Assignment, tuple[ComparisonRecord, ComparisonRecord]]()
+        # How often each has failed for good, by its place.
+        self._num_failed = [0] * len(record.contestants)
+        # There is somebody else to try what has failed.
+        self._is_shared = False
 
     @property
     def record(self) -> ComparisonRecord:
@@ -50,20 +59,25 @@ class ComparisonPieces:
     def left(self) -> list[Assignment]:
         out = {(piece.place, piece.round) for piece in self._sent}
         halvings = self.ledger.halvings
-        return [
+        left = [
             Assignment(place, number, halvings[place], self._fidelity_beside(place))
             for place, number in self.ledger.left()
             if (place, number) not in out and (place, number, halvings[place]) not in self._tried
         ]
+        return [] if self._again.is_waiting else self._again.in_order(left)
 
     def least_seconds(self, piece: Assignment) -> float:
         return self._least.get(piece.place, max(self._least.values(), default=0.0))
+
+    def is_alone(self, piece: Assignment) -> bool:
+        return False
 
     def give_out(self, piece: Assignment, max_seconds: float | None) -> dict[str, Any]:
         record = self.record
         plan = record.plan.model_copy(update={"max_seconds": max_seconds})
         nothing = {"launches": (), "failures": (), "environment": None, "measuring_seconds": None, "status": "running"}
         self._sent[piece] = record.model_copy(update={**nothing, "plan": plan})
+        self._is_shared |= len(self._sent) > 1
         return {
             "kind": "comparison",
             "record": self._sent[piece].model_dump(mode="json"),
@@ -73,30 +87,35 @@ class ComparisonPieces:
                 "halvings": piece.halvings,
                 "fidelity_of": sorted(piece.fidelity_of),
             },
+            "again": self._again.has_tried(piece),
         }
 
     def take_back(self, piece: Assignment, part: dict[str, Any], seconds: float) -> None:
         done = ComparisonRecord.model_validate(part)
-        sent = self._sent.pop(piece)
+        sent = self._end(piece)
+        who = _failed_for_good(piece, done)
+        if who is not None:
+            self._num_failed[who] += 1
+        most = self._tries_after(who, sent, done)
+        if most > 1 and self._again.put(piece, (sent, done), most, len(self._sent)):
+            return
         reached = {launch.halvings for launch in done.launches} | {failure.halvings for failure in done.failures}
         reached.add(piece.halvings)
-        self._tried |= {(piece.place, piece.round, halvings) for halvings in reached}
+        # What was cancelled in the middle of it may be tried once more.
+        if done.status != "interrupted":
+            self._tried |= {(piece.place, piece.round, halvings) for halvings in reached}
         self.ledger.halvings[piece.place] = max(self.ledger.halvings[piece.place], *reached)
         self._learn(piece, done, seconds)
-        last = done.failures[-1] if done.failures else None
-        if last is not None and last.kind in LASTING and not any(launch.is_complete for launch in done.launches):
-            everyone = last.of_baseline and last.kind != "out of memory"
-            self.ledger.give_up(*(self.ledger.places if everyone else [piece.place]))
-        if done.failures or any(launch.is_complete for launch in done.launches):
-            self.ledger.forget_earlier_failures(piece.place)
-        whole = merged(self.record, sent, done)
-        self.ledger.update(**{name: getattr(whole, name) for name in GROWING})
+        if who is not None and most == 1:
+            self.ledger.give_up(*([who] if who else self.ledger.places))
+        self._again.settle(piece)
+        self._add(piece, sent, done)
 
     def lose(self, piece: Assignment) -> None:
-        del self._sent[piece]
+        self._end(piece)
 
     def give_up(self, piece: Assignment, kind: FailureKind, detail: str) -> None:
-        del self._sent[piece]
+        self._end(piece)
         self._tried.add((piece.place, piece.round, piece.halvings))
         failure = Failure(
             contestant=piece.place,
@@ -110,9 +129,51 @@ class ComparisonPieces:
 
     def finish(self, status: Status) -> None:
         missing = len(self.left()) if status == "complete" else 0
+        for piece, (sent, done) in self._again.parts.items():
+            self._add(piece, sent, done)
         if missing:
             self.ledger.add_note(Note(code="time_is_up", number=missing))
+        if status == "complete":
+            self._note_missing_fidelity()
         self.ledger.update(status=status)
+
+    def _end(self, piece: Assignment) -> ComparisonRecord:
+        """Nobody has a piece any more; what whoever had it was given."""
+        self._again.is_waiting = False
+        return self._sent.pop(piece)
+
+    def _add(self, piece: Assignment, sent: ComparisonRecord, done: ComparisonRecord) -> None:
+        if done.failures or any(launch.is_complete for launch in done.launches):
+            self.ledger.forget_earlier_failures(piece.place)
+        whole = merged(self.record, sent, done)
+        self.ledger.update(**{name: getattr(whole, name) for name in GROWING})
+
+    def _tries_after(self, who: int | None, sent: ComparisonRecord, done: ComparisonRecord) -> int:
+        """How many tries a launch has, by what has come of one of them: more than one where that may be the fault of
+        whoever took it, and there is somebody else.
+
+        Args:
+            who: has failed in it for good; None for nobody.
+        """
+        if not self._is_shared:
+            return 1
+        known = self.record.contestants
+        if _unlike(known, _with_news(known, sent.contestants, done.contestants)):
+            return MOST_TRIES
+        if who is None:
+            return 1
+        is_shown = any(launch.is_complete and who in (0, launch.contestant) for launch in self.record.launches)
+        is_under_way = any(who in (0, other.place) for other in self._sent)
+        return MOST_TRIES if is_shown or is_under_way or self._num_failed[who] < ENOUGH_FAILURES else 1
+
+    def _note_missing_fidelity(self) -> None:
+        """Tell whose launch that was to be held against float64 has failed when there was no other left to ask."""
+        measured = {launch.contestant for launch in self.record.launches if launch.is_complete}
+        for place in sorted(measured | {0} if measured else measured):
+            if self.ledger.lacks_fidelity(place):
+                name = self.record.contestants[place].name
+                # Without the place, so that whoever goes on asks once more.
+                self.ledger.add_note(Note(code="no_fidelity", detail=f"{name}: the launch that was to tell has failed"))
 
     def _fidelity_beside(self, place: int) -> frozenset[int]:
         """Whose fidelity somebody is to measure in a launch of a variant: its own and the baseline's, but each once."""
@@ -179,20 +240,23 @@ def _with_news(
     )
 
 
+def _failed_for_good(piece: Assignment, done: ComparisonRecord) -> int | None:
+    """The place of who has failed so that it would again, without a complete launch; None where nobody has."""
+    last = done.failures[-1] if done.failures else None
+    if last is None or last.kind not in LASTING or any(launch.is_complete for launch in done.launches):
+        return None
+    return 0 if last.of_baseline and last.kind != "out of memory" else piece.place
+
+
 def _unlike(known: Sequence[Contestant], built: Sequence[Contestant]) -> str:
     """What was built otherwise than before, in words; empty where nothing was."""
-    for before, now in zip(known, built, strict=True):
+    told = (
+        built_otherwise(before, now)
+        for before, now in zip(known, built, strict=True)
         # Only what has been built once tells its size.
-        if before.workload.num_parameters is not None and before.workload != now.workload:
-            names = type(before.workload).model_fields
-            others = [name for name in names if getattr(before.workload, name) != getattr(now.workload, name)]
-            left_out = [
-                f"{name} is left out: {now.variant.left_out[name]}" for name in others if name in now.variant.left_out
-            ]
-            return f"{before.name} has another {', another '.join(others)} there" + "".join(
-                f"; {each}" for each in left_out
-            )
-    return ""
+        if before.workload.num_parameters is not None
+    )
+    return next(filter(None, told), "")
 
 
 def _not_taken(launch: Launch, unlike: str) -> Failure:
@@ -200,9 +264,9 @@ def _not_taken(launch: Launch, unlike: str) -> Failure:
         contestant=launch.contestant,
         round=launch.round,
         halvings=launch.halvings,
-        kind="not applicable",
-        during="start",
-        detail=f"a machine of the cluster builds something else than the one before it: {unlike}",
-        hint="Compare on machines that can do the same.",
+        kind="raised",
+        during="launch",
+        detail=f"{NOT_ALIKE}: {unlike}",
+        hint=NOT_ALIKE_HINT,
         environment=launch.environment,
     )

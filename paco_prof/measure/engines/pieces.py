@@ -19,15 +19,20 @@ class Pieces(Protocol[P]):
     """
 
     def left(self) -> list[P]:
-        """The pieces that could be given out now, the next one first."""
+        """The pieces that could be given out now, the next one first; none where others have to be done before."""
         ...
 
     def least_seconds(self, piece: P) -> float:
         """What a piece is known to take at least; 0 where nobody knows."""
         ...
 
+    def is_alone(self, piece: P) -> bool:
+        """Whether nothing else may run on the machine meanwhile."""
+        ...
+
     def give_out(self, piece: P, max_seconds: float | None) -> dict[str, Any]:
-        """What whoever does a piece is told, as JSON has it.
+        """What whoever does a piece is told, as JSON has it; a true `alone` among it where it is, and a true `again`
+        where it has come to nothing somewhere.
 
         Args:
             max_seconds: that it may take; None for as long as it takes.

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import socket
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from paco_prof.errors import PacoProfError, UsageError
 from paco_prof.measure.engines import remote
 from paco_prof.measure.serving import serve
+from paco_prof.measure.shareable import scrub
 
 __all__ = ["RayDriver", "main"]
 
@@ -27,6 +29,9 @@ SECONDS_TO_ANSWER = 3.0
 SECONDS_TO_CANCEL = 5.0
 # Pieces come and go as short texts.
 OBJECT_STORE_BYTES = 80_000_000
+MAX_DETAIL = 300
+# What Ray says where what it is to run cannot be imported; why, the last line of it says.
+NO_IMPORT = "failed to import on the worker"
 
 
 class RayDriver:
@@ -63,8 +68,10 @@ class RayDriver:
             return self._cancel()
         raise AssertionError(f"cannot do {what}")
 
-    def _connect(self, address: str | None) -> list[dict[str, Any]]:
-        found = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    def _connect(self, address: str | None) -> dict[str, Any]:
+        """Which nodes there are so far, and whether there may be more of them later."""
+        found = (os.environ.get("RAY_ADDRESS") or LOCAL) if address is None else address
+        _refuse_what_is_no_address("RAY_ADDRESS" if address is None else "--address", found)
         options: dict[str, Any] = {"address": found, "log_to_driver": False, "logging_level": "ERROR"}
         if found == LOCAL:
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -75,7 +82,7 @@ class RayDriver:
             ray.init(**options)
         except Exception as error:
             raise _not_let_in(found, _said(error)) from error
-        return self._nodes()
+        return {"nodes": self._nodes(), "may_grow": found != LOCAL}
 
     def _nodes(self) -> list[dict[str, Any]]:
         """The nodes that are alive; see `Node`."""
@@ -88,8 +95,16 @@ class RayDriver:
                 free = (
                     has if node["NodeID"] not in left else {name: left[node["NodeID"]].get(name, 0.0) for name in has}
                 )
-                is_busy = any(free[name] < has[name] for name in has)
-                nodes.append({"id": node["NodeID"], "cpus": has["CPU"], "gpus": has["GPU"], "is_busy": is_busy})
+                used = {name: max(0.0, has[name] - free[name]) for name in has}
+                nodes.append(
+                    {
+                        "id": node["NodeID"],
+                        "cpus": has["CPU"],
+                        "gpus": has["GPU"],
+                        "used_cpus": used["CPU"],
+                        "used_gpus": used["GPU"],
+                    }
+                )
         return nodes
 
     def _left_by_node(self) -> dict[str, dict[str, float]]:
@@ -100,11 +115,9 @@ class RayDriver:
             return {}
         return left
 
-    def _give(self, number: int, told: str, cpus: int, gpus: int, node: str | None) -> None:
-        """Have a piece done on a node; None for wherever Ray finds room."""
-        where: Any = "SPREAD"
-        if node is not None:
-            where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+    def _give(self, number: int, told: str, cpus: int, gpus: int, node: str) -> None:
+        """Have a piece done on a node, and on no other."""
+        where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         # Whoever is lost is told to us, and not tried again behind our back.
         piece = self._ray.remote(remote.done).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=0, scheduling_strategy=where, name="paco-prof"
@@ -129,33 +142,44 @@ class RayDriver:
         except exceptions.OutOfMemoryError:
             return {"kind": "out of memory", "detail": "Ray ended it, for the node ran out of memory"}
         except exceptions.RayTaskError as error:
-            if isinstance(error.cause, ImportError):
-                message = f"A node of the cluster cannot measure: {_said(error.cause)}."
+            if NO_IMPORT in str(error.cause):
+                last = str(error.cause).strip().splitlines()[-1]
+                message = f"A node of the cluster cannot measure: {scrub(last)[:MAX_DETAIL]}."
                 return {"refused": {"message": message, "hint": "Install paco-prof on every node."}}
             return {"kind": "raised", "detail": f"the node that took it fails ({_said(error.cause)})"}
         except exceptions.RayError as error:
             return {"kind": "died", "detail": f"whoever took it was lost ({type(error).__name__})"}
         return answer
 
-    def _cancel(self) -> None:
-        """End what is under way, and give it time to end what it has started."""
+    def _cancel(self) -> list[dict[str, Any]]:
+        """End what is under way, and give it time to end what it has started; what has come of it is told."""
         for piece in self._numbers:
             with contextlib.suppress(Exception):
                 self._ray.cancel(piece, force=False)
         if self._numbers:
             self._ray.wait(list(self._numbers), num_returns=len(self._numbers), timeout=SECONDS_TO_CANCEL)
+        came = [each for each in self._ended(0.0) if "part" in each]
         self._numbers.clear()
+        return came
 
 
 def _imported() -> Any:
     for name, value in {
         # Nothing is sent anywhere, and nothing is asked.
         "RAY_USAGE_STATS_ENABLED": "0",
+        # What runs out of memory finds out by itself, as without Ray, which would end its task as well.
+        "RAY_memory_monitor_refresh_ms": "0",
         # A launch without a GPU of its own sees what it would see without Ray.
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }.items():
         os.environ.setdefault(name, value)
     return importlib.import_module("ray")
+
+
+def _refuse_what_is_no_address(option: str, address: str) -> None:
+    """A shell's variable that is not set would start a cluster here, and a host alone is none."""
+    if address not in ("auto", LOCAL) and not re.fullmatch(r"ray://.+|.+:\d+", address):
+        raise UsageError(f"{option} {address!r} is no address of a cluster.", "Use auto, or HOST:PORT.")
 
 
 def _refuse_where_nobody_answers(address: str) -> None:
@@ -200,11 +224,11 @@ def _no_cluster(address: str, why: str) -> UsageError:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of an error, without its number."""
+    """The first line of an error, without its number, as a record may hold it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return scrub(lines[0])[:MAX_DETAIL] if lines else type(error).__name__
 
 
 def main() -> None:

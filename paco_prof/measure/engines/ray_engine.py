@@ -14,7 +14,7 @@ from paco_prof.measure.engines.sweep import Sweep
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import ComparisonOutcome
 from paco_prof.measure.surveyor import ScaleOutcome
-from paco_prof.records import ComparisonRecord, ScaleRecord
+from paco_prof.records import ComparisonRecord, Contestant, ScaleRecord
 
 __all__ = ["RayEngine", "refuse_without_ray"]
 
@@ -52,8 +52,9 @@ class RayEngine:
     def compare(
         self, record: ComparisonRecord, progress: Progress, save: Callable[[ComparisonRecord], None]
     ) -> ComparisonOutcome:
+        record = record.model_copy(update={"contestants": self._placed(record.contestants)})
         progress.begin("looking for the cluster")
-        with self._pool(record.baseline.workload.device) as pool:
+        with self._pool(record.contestants) as pool:
             pieces = ComparisonPieces(record, save)
             plan = record.plan
             error = Sweep(pieces, pool, progress, "launches", plan.max_seconds, plan.timeout).run()
@@ -62,8 +63,9 @@ class RayEngine:
         return ComparisonOutcome(pieces.record, error or pieces.ledger.unwritten)
 
     def scale(self, record: ScaleRecord, progress: Progress, save: Callable[[ScaleRecord], None]) -> ScaleOutcome:
+        record = record.model_copy(update={"contestants": self._placed(record.contestants)})
         progress.begin("looking for the cluster")
-        with self._pool(record.contestants[0].workload.device) as pool:
+        with self._pool(record.contestants) as pool:
             pieces = ScalePieces(record, save)
             plan = record.plan
             error = Sweep(pieces, pool, progress, "launches and searches", plan.max_seconds, plan.timeout).run()
@@ -71,5 +73,32 @@ class RayEngine:
             raise error
         return ScaleOutcome(pieces.record, error or pieces.ledger.unwritten)
 
-    def _pool(self, device: str) -> RayPool:
+    def _placed(self, contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:
+        """The contestants as nodes are to build them: where a launch has no GPU for itself, `auto` is not to find one
+        that others use.
+
+        Raises:
+            UsageError: one takes more threads than a launch has cores.
+        """
+        threads = max((contestant.workload.threads or 0 for contestant in contestants), default=0)
+        if self._cpus is not None and threads > self._cpus:
+            raise UsageError(
+                f"{threads} threads are more than the {self._cpus} of --cpus-per-launch, and would take the cores of "
+                "other launches.",
+                "Give a launch as many cores as it has threads.",
+            )
+        if self._gpus == 0:
+            return tuple(map(_on_cpu, contestants))
+        return tuple(contestants)
+
+    def _pool(self, contestants: Sequence[Contestant]) -> RayPool:
+        device = contestants[0].workload.device
         return RayPool(self._address, self._cpus, self._gpus, device, self._folders)
+
+
+def _on_cpu(contestant: Contestant) -> Contestant:
+    sides = {
+        name: workload.model_copy(update={"device": "cpu"}) if workload.device == "auto" else workload
+        for name, workload in (("workload", contestant.workload), ("base", contestant.base))
+    }
+    return contestant.model_copy(update=sides)

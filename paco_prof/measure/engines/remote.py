@@ -74,6 +74,7 @@ def _done(piece: Mapping[str, Any], launcher: LimitingLauncher | None) -> Compar
             f"A node of the cluster has paco-prof {__version__}, and this is {piece['version']}.",
             "Install the same on all of them.",
         )
+    os.environ.update(piece.get("variables", {}))
     _take_back_threads(piece["cpus"])
     if piece["kind"] == "comparison":
         comparison = ComparisonRecord.model_validate(piece["record"])
@@ -85,7 +86,10 @@ def _done(piece: Mapping[str, Any], launcher: LimitingLauncher | None) -> Compar
     sizes = piece["only"].get("sizes")
     place = piece["only"]["contestant"]
     work = Search(place) if sizes is None else Unit(place, tuple(sizes), piece["only"]["round"])
-    return Surveyor(growth, launcher or _launcher(piece, growth), _Unheard(), lambda _: None, only=[work]).run().record
+    launcher = launcher or _launcher(piece, growth)
+    only_so_many = piece["only"].get("trials")
+    surveyor = Surveyor(growth, launcher, _Unheard(), lambda _: None, only=[work], most_trials=only_so_many)
+    return surveyor.run().record
 
 
 def _launcher(piece: Mapping[str, Any], record: ComparisonRecord | ScaleRecord) -> ProcessLauncher:

@@ -18,7 +18,7 @@ from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.progress import Progress
 from paco_prof.records import FailureKind, Status
 
-__all__ = ["Ended", "Pool", "Sweep"]
+__all__ = ["PATIENCE", "SECONDS_BETWEEN_LOOKS", "Ended", "Pool", "Sweep"]
 
 P = TypeVar("P", bound=Hashable)
 
@@ -52,9 +52,12 @@ class Ended:
 class Pool(Protocol):
     """Those who do pieces somewhere else."""
 
-    @property
-    def room(self) -> int:
-        """How many pieces can be under way at once."""
+    def room(self, *, alone: bool) -> int:
+        """How many pieces can be under way at once; such as need a machine that nothing else runs on, or others."""
+        ...
+
+    def has_room(self, *, alone: bool) -> bool:
+        """Whether one more can be given now."""
         ...
 
     @property
@@ -63,7 +66,7 @@ class Pool(Protocol):
         ...
 
     def give(self, number: int, told: dict[str, Any]) -> None:
-        """Have a piece done."""
+        """Have a piece done; there has to be room for it."""
         ...
 
     def look(self, seconds: float) -> Sequence[Ended]:
@@ -74,8 +77,8 @@ class Pool(Protocol):
         """
         ...
 
-    def cancel(self) -> None:
-        """End whatever is under way."""
+    def cancel(self) -> Sequence[Ended]:
+        """End whatever is under way; returns those of it that something has come of all the same."""
         ...
 
 
@@ -128,14 +131,16 @@ class Sweep(Generic[P]):
         error: BaseException | None = None
         status: Status = "complete"
         try:
-            while self._give() or self._given:
-                self._look()
+            try:
+                while self._give() or self._given:
+                    self._look()
+            finally:
+                # Who is in a hurry interrupts that as well.
+                self._cancel()
         except KeyboardInterrupt as interrupt:
             error, status = interrupt, "interrupted"
         except PacoProfError as failed:
             error, status = failed, "failed"
-        finally:
-            self._pool.cancel()
         self._pieces.finish(status)
         return error
 
@@ -143,35 +148,47 @@ class Sweep(Generic[P]):
         """Give out what there is room and time for; whether there will be more to give."""
         while True:
             ready = [piece for piece in self._pieces.left() if self._is_time_for(piece)]
-            room = self._pool.room
             if self._pool.capacity:
                 self._last_capacity = self._now()
-            if not ready or len(self._given) >= room:
+            piece = next((each for each in ready if self._pool.has_room(alone=self._pieces.is_alone(each))), None)
+            if piece is None:
                 return bool(ready)
-            # Those who are done first take more of what is left; so many rounds there are to go.
-            share = (self._deadline - self._now()) / math.ceil(len(ready) / room)
-            self._give_one(ready[0], max(1.0, share))
+            self._give_one(piece, max(1.0, (self._deadline - self._now()) / self._num_rounds(ready)))
+
+    def _num_rounds(self, ready: Sequence[P]) -> int:
+        """How often there will have to be room for all that are left: those who are done first take more of it."""
+        needs_alone = [self._pieces.is_alone(piece) for piece in ready]
+        return sum(
+            math.ceil(needs_alone.count(alone) / max(1, self._pool.room(alone=alone))) for alone in (False, True)
+        )
 
     def _give_one(self, piece: P, max_seconds: float) -> None:
-        told = self._pieces.give_out(piece, None if math.isinf(max_seconds) else max_seconds)
-        self._given[self._num_given] = _Given(piece, self._now(), max_seconds)
-        self._pool.give(self._num_given, told)
-        self._num_given += 1
+        # What is interrupted in the middle leaves an answer that nobody has read, and a piece that nobody has.
+        with held_interrupts():
+            told = self._pieces.give_out(piece, None if math.isinf(max_seconds) else max_seconds)
+            self._given[self._num_given] = _Given(piece, self._now(), max_seconds)
+            self._pool.give(self._num_given, told)
+            self._num_given += 1
 
     def _is_time_for(self, piece: P) -> bool:
         return self._now() + self._pieces.least_seconds(piece) <= self._deadline
 
     def _look(self) -> None:
         self._show()
-        over = self._pool.look(SECONDS_BETWEEN_LOOKS)
         # In the middle of it the record would be half of two, and what else has come back would be lost.
         with held_interrupts():
+            over = self._pool.look(SECONDS_BETWEEN_LOOKS)
             for ended in over:
                 self._end(ended)
         for ended in over:
             if ended.refused is not None:
                 raise UsageError(ended.refused["message"], ended.refused["hint"])
         self._refuse_to_wait_forever()
+
+    def _cancel(self) -> None:
+        with held_interrupts():
+            for ended in self._pool.cancel():
+                self._end(ended)
 
     def _end(self, ended: Ended) -> None:
         given = self._given.pop(ended.number, None)
@@ -204,9 +221,10 @@ class Sweep(Generic[P]):
             if now > max(self._deadline, given.begun + given.max_seconds) + self._timeout
         ]
         if late and len(late) == len(self._given):
-            # They have not begun: a launch that has ends by itself, or fails, long before.
-            self._pool.cancel()
-            for number in late:
+            # Most likely they have not begun: a launch that has ends by itself, or fails, long before. What one that is
+            # late has come to so far is kept.
+            self._cancel()
+            for number in list(self._given):
                 self._pieces.lose(self._given.pop(number).piece)
 
     def _show(self) -> None:

@@ -26,8 +26,8 @@ class Expectation:
         return not self._known
 
     def learn(self, sizes: tuple[int, ...], seconds: float) -> None:
-        """What a step takes at some sizes."""
-        self._known[sizes] = seconds
+        """What a step takes at some sizes; of several launches, the fastest tells."""
+        self._known[sizes] = min(seconds, self._known.get(sizes, seconds))
 
     def seconds(self, sizes: tuple[int, ...]) -> float | None:
         """What a step is likely to take; None where nothing smaller, or as large, is known."""

@@ -16,6 +16,9 @@ ALLOCATORS = [getattr(signal, name) for name in ("SIGABRT", "SIGSEGV", "SIGBUS")
 FROM_OUTSIDE = (9, 15)
 # Of its limit: where a process has had so much, the next thing that it wants may well be more than the rest.
 CLOSE_TO_LIMIT = 0.5
+# The same where it ended as those do that do not look whether they were given memory. What they ask for may be several
+# times what they have had; who is further from its limit than that has crashed for another reason.
+FAR_FROM_LIMIT = 0.1
 
 
 def own_limit(asked: MemoryLimit, ready: Ready | None, device: str) -> MemoryLimit:
@@ -44,5 +47,9 @@ def kind_under(failure: WorkerError, limit: MemoryLimit) -> FailureKind:
     number = -(failure.code or 0)
     if failure.kind == "raised" or number in FROM_OUTSIDE:
         return failure.kind
-    is_close = isinstance(limit, int) and (failure.peak_bytes or 0) >= CLOSE_TO_LIMIT * limit
-    return "out of memory" if is_close or number in ALLOCATORS else failure.kind
+    is_allocators = number in ALLOCATORS
+    if not isinstance(limit, int) or failure.peak_bytes is None:
+        # Nobody knows how far it was from its limit.
+        return "out of memory" if is_allocators else failure.kind
+    share = FAR_FROM_LIMIT if is_allocators else CLOSE_TO_LIMIT
+    return "out of memory" if failure.peak_bytes >= share * limit else failure.kind

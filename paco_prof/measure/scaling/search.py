@@ -21,7 +21,7 @@ from paco_prof.measure.scaling.largest import (
 )
 from paco_prof.measure.scaling.running_out import kind_under, own_limit
 from paco_prof.measure.worker_process import MemoryLimit, Ready, WorkerError, WorkerHandle
-from paco_prof.records import Environment, Largest, LargestReason, ScalePoint, ScaleRecord, Trial
+from paco_prof.records import Largest, LargestReason, ScalePoint, ScaleRecord, Trial
 
 __all__ = ["LargestSearch"]
 
@@ -95,7 +95,7 @@ class LargestSearch:
 
         What is known to fit is confirmed while there is time for that, even if it could be known more precisely.
         """
-        asked = next_trial(self._trials, self._known, self._first, self._plan.largest_up_to)
+        asked = self._next()
         if asked is None:
             return None
         bounds = self._bounds()
@@ -105,8 +105,8 @@ class LargestSearch:
         asked = confirmation(self._trials, bounds)
         return asked if asked is not None and self._is_time_for(asked) else None
 
-    def attempt(self, asked: Asked) -> Environment | None:
-        """Try it, and remember what came of it; where that was, as far as its process could tell."""
+    def attempt(self, asked: Asked) -> Ready | None:
+        """Try it, and remember what came of it; what its process could tell of itself."""
         begun = self._now()
         limit = self._limit()
         runner = Runner(self._start(asked.size, limit), self._plan.timeout)
@@ -131,7 +131,7 @@ class LargestSearch:
             detail, peak = failure.detail, failure.peak_bytes
         trial = Trial(size=asked.size, steps=steps, fits=not reason, reason=reason, detail=detail, peak_bytes=peak)
         self._trials.append(trial)
-        return None if ready is None else ready.environment
+        return ready
 
     def _learn_place(self, ready: Ready) -> None:
         """Where trials are made; those of another machine have shown nothing for this one."""
@@ -152,10 +152,14 @@ class LargestSearch:
         mine = [trial for trial in self._trials if trial.size == bounds.fits and trial.fits]
         longest = max(mine, key=lambda trial: trial.steps, default=None)
         is_measured = longest is None and bounds.fits == self._known
+        reason = reason_of(self._trials, bounds, self._plan.largest_up_to, ended)
+        if ended == "interrupted" and self._next() is not None:
+            # What is known to fit is still to be confirmed.
+            reason = ended
         return Largest(
             contestant=self._place,
             size=bounds.fits or None,
-            reason=reason_of(self._trials, bounds, self._plan.largest_up_to, ended),
+            reason=reason,
             next_size=bounds.too_large,
             limit_bytes=self._limit_bytes,
             of_device=self._of_device,
@@ -164,6 +168,9 @@ class LargestSearch:
             trials=tuple(self._trials),
             environment=self._environment,
         )
+
+    def _next(self) -> Asked | None:
+        return next_trial(self._trials, self._known, self._first, self._plan.largest_up_to)
 
     def _limit(self) -> MemoryLimit:
         """The limit of all trials: what is available changes, and what was found so for the first holds for all."""

@@ -9,9 +9,9 @@ from statistics import median
 from paco_prof.measure.pacing import Budget
 from paco_prof.measure.scaling.expectation import Expectation
 from paco_prof.measure.scaling.work import Search, Unit, Work
-from paco_prof.records import ScaleRecord
+from paco_prof.records import ScalePlan, ScaleRecord
 
-__all__ = ["LEAST_STEPS", "MAX_STEPS", "MIN_STEPS", "ScaleTimetable"]
+__all__ = ["LEAST_STEPS", "MAX_STEPS", "MIN_STEPS", "ScaleTimetable", "least_steps"]
 
 # Steps that a launch takes whatever the clock says, where one of them is not too long; and never more than.
 MIN_STEPS = 3
@@ -24,6 +24,11 @@ USUAL_STEPS = 8
 SEARCH_SHARE = 0.5
 WARMUP_SHARE = 0.25
 MAX_WARMUP_SECONDS = 60.0
+
+
+def least_steps(plan: ScalePlan) -> int:
+    """How many steps there has to be time for, for a launch to begin."""
+    return LEAST_STEPS + (plan.steps or 0)
 
 
 class ScaleTimetable:
@@ -56,8 +61,7 @@ class ScaleTimetable:
         if step is None:
             # Somebody has to be the first of its kind.
             return self.now() < self._units_end or all(each.is_empty for each in self._expected)
-        steps = LEAST_STEPS if self._plan.steps is None else LEAST_STEPS + self._plan.steps
-        return self.now() + self._start_seconds + steps * step <= self._units_end
+        return self.now() + self._start_seconds + least_steps(self._plan) * step <= self._units_end
 
     def launch_end(self, num_left: int) -> float:
         """When the share of a launch that begins now is over, one of so many that are left."""

@@ -6,10 +6,22 @@ from dataclasses import dataclass
 
 from paco_prof.records import Environment, Largest, ScaleFailure, ScaleRecord
 
-__all__ = ["Search", "Unit", "Work", "left", "searches_left", "units_left"]
+__all__ = [
+    "NOT_TAKEN",
+    "Search",
+    "Unit",
+    "Work",
+    "is_unlike",
+    "left",
+    "machines_are_alike",
+    "searches_left",
+    "units_left",
+]
 
 # What says nothing of a machine that has more memory, or is faster.
 OF_ITS_MACHINE = ("out of memory", "hung")
+# What kept a launch from being taken at all says nothing of others: whoever had it was lost, or built something else.
+NOT_TAKEN = "launch"
 # Of memory: so much may be missing on one of two machines of the same make.
 SAME_MEMORY = 0.02
 # A search that ended so is not over.
@@ -91,18 +103,23 @@ def _holds_everywhere(failure: ScaleFailure, record: ScaleRecord) -> bool:
     here = failure.environment or record.environment
     if failure.kind not in OF_ITS_MACHINE or here is None:
         return True
-    others = [
-        record.environment,
-        *(point.environment for point in record.points),
-        *(other.environment for other in record.failures),
-        *(largest.environment for largest in record.largest),
-    ]
-    return not any(_is_unlike(here, other) for other in others if other is not None)
+    return not any(is_unlike(here, other) for other in _machines(record))
 
 
-def _is_unlike(one: Environment, other: Environment) -> bool:
-    """Whether it is another machine; what a variant sets for itself makes none."""
-    if set(one.differences(other)) - {"threads", *one.flags, *other.flags}:
+def machines_are_alike(record: ScaleRecord) -> bool:
+    """Whether all that the record tells of was on machines of one kind."""
+    machines = _machines(record)
+    return not any(is_unlike(machines[0], other) for other in machines[1:])
+
+
+def _machines(record: ScaleRecord) -> list[Environment]:
+    told = [each.environment for of in (record.points, record.failures, record.largest) for each in of]
+    return [environment for environment in (record.environment, *told) if environment is not None]
+
+
+def is_unlike(one: Environment, other: Environment) -> bool:
+    """Whether it is another machine, its memory included; what a variant sets for itself makes none."""
+    if one.differences_of_machine(other):
         return True
     sizes = (
         (one.memory_bytes, other.memory_bytes),
@@ -120,7 +137,7 @@ def _rules_out(failure: ScaleFailure, unit: Unit, names: tuple[str, ...], is_eve
         return False
     if failure.sizes == unit.sizes and failure.round == unit.round:
         return True
-    if failure.kind == "died" or not is_everywhere:
+    if failure.kind == "died" or failure.during == NOT_TAKEN or not is_everywhere:
         return False
     if failure.kind == "hung" and failure.round != unit.round:
         return False

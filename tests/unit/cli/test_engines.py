@@ -41,6 +41,30 @@ def test_bad_options_are_one_line(
     assert words in line
 
 
+@pytest.mark.parametrize("command", ["compare baseline exact", "ablate", "scale --vary d=8,16"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--threads 8 --cpus-per-launch 1", "8 threads are more than the 1 of --cpus-per-launch"),
+        ("--device cuda --gpus-per-launch 0", "--gpus-per-launch 0 leaves a launch no GPU of its own"),
+        ("--device cuda:1", "--device cuda:1 is not there: Ray shows a launch no GPUs but its own"),
+    ],
+)
+def test_what_no_node_could_do_is_one_line_before_anybody_is_asked(
+    command: str,
+    options: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*command.split(), "--engine", "ray", *options.split(), "--output", "run.json"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert not Path("run.json").exists()
+
+
 def test_without_ray_nothing_is_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

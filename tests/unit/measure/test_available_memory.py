@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from paco_prof.measure import available_memory
-from paco_prof.measure.available_memory import LEAST_RESERVE, available_bytes
+from paco_prof.measure.available_memory import KEPT_FREE, LEAST_RESERVE, available_bytes
 
 GIBIBYTE = 2**30
 NAMES = {
@@ -23,7 +23,7 @@ def containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the kernel shows the limits of containers, on a machine of 16 GiB of which 10 are free."""
     monkeypatch.setattr(available_memory, "CGROUPS", tmp_path)
     monkeypatch.setattr(available_memory, "OWN_CGROUPS", tmp_path / "own")
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10 * GIBIBYTE))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10 * GIBIBYTE, total=16 * GIBIBYTE))
     return tmp_path
 
 
@@ -44,6 +44,19 @@ def gibibytes() -> float:
 
 def test_a_part_of_what_is_available_is_left_to_others(containers: Path) -> None:
     assert available_bytes() == round(0.95 * 10 * GIBIBYTE)
+
+
+def test_where_somebody_ends_what_leaves_too_little_more_is_left(
+    containers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEPT_FREE, "0.25")
+    # A quarter of 16 is nobody's.
+    assert available_bytes() == round(0.95 * 6 * GIBIBYTE)
+    limit(containers, 8, used=5)
+    assert available_bytes() == GIBIBYTE - LEAST_RESERVE
+    # No limit, as the first version of the kernel's interface has it.
+    limit(containers, 2**33 - 1, used=5)
+    assert available_bytes() == round(0.95 * 6 * GIBIBYTE)
 
 
 def test_a_small_container_leaves_a_least_reserve(containers: Path) -> None:

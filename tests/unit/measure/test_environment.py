@@ -47,3 +47,18 @@ def test_the_home_folder_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_command_is_kept_as_it_was_typed_but_for_folders() -> None:
     command = ["paco-prof", "breakdown", "-K", "3", "--output", "/tmp/x/run.json"]
     assert shareable_command(command) == ("paco-prof", "breakdown", "-K", "3", "--output", "run.json")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("--address login01.hpc.example.org:6379", "--address HOST:PORT"),
+        ("--address=login01.hpc.example.org:6379", "--address=HOST:PORT"),
+        ("--address ray://10.0.0.7:10001", "--address HOST:PORT"),
+        ("--address auto", "--address auto"),
+        ("--address=auto", "--address=auto"),
+    ],
+)
+def test_of_a_cluster_a_command_does_not_tell_which(typed: str, kept: str) -> None:
+    command = ["paco-prof", "ablate", *typed.split(), "--output", "run.json"]
+    assert shareable_command(command) == ("paco-prof", "ablate", *kept.split(), "--output", "run.json")

@@ -225,11 +225,20 @@ def test_launches_of_another_machine_are_not_joined() -> None:
 def test_what_a_variant_sets_for_itself_is_no_other_machine() -> None:
     def environment_of(process: PlayedSize) -> Environment:
         is_exact = process.contestant.name == "exact"
-        return CPU.model_copy(update={"flags": {"cudnn.benchmark": is_exact}, "threads": 2 if is_exact else 1})
+        return CPU.model_copy(update={"flags": {"cudnn_benchmark": is_exact}, "threads": 2 if is_exact else 1})
 
     record = Lab(environment_of=environment_of).run(survey()).record
     assert len(points_of(record)) == 6
     assert record.environment == record.points[0].environment
+
+
+def test_what_no_variant_sets_is_another_machine_whichever_variant_sees_it() -> None:
+    def environment_of(process: PlayedSize) -> Environment:
+        is_exact = process.contestant.name == "exact"
+        return CPU.model_copy(update={"flags": {"OMP_NUM_THREADS": "8" if is_exact else "2"}})
+
+    with pytest.raises(OtherMachineError, match="OMP_NUM_THREADS 8 here and 2 there"):
+        Lab(environment_of=environment_of).run(survey())
 
 
 def test_one_launch_can_be_taken_by_itself() -> None:

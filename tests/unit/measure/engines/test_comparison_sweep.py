@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from clusters import PlayedPool, doubled, launcher_of
 from paco_prof.errors import MeasurementError, UsageError
 from paco_prof.measure.comparing import new_comparison, resumed
 from paco_prof.measure.engines.comparison_pieces import ComparisonPieces
+from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.sweep import Ended, Sweep
 from paco_prof.measure.referee import Referee
 from paco_prof.measure.worker_process import Ready
@@ -35,7 +38,11 @@ def record_of(*names: str, **plan: Any) -> ComparisonRecord:
 
 
 class Run:
-    """A sweep of a comparison over a played cluster, and what was stored on the way."""
+    """A sweep of a comparison over a played cluster, and what was stored on the way.
+
+    Args:
+        bad: the pieces, by number, that meet with the players' trouble; None for all.
+    """
 
     def __init__(
         self,
@@ -46,11 +53,14 @@ class Run:
         players: Players | None = None,
         environment_of: Callable[[int], Environment] = lambda number: CPU,
         loses: Callable[[int], Ended | None] = lambda number: None,
+        bad: tuple[int, ...] | None = None,
     ) -> None:
-        trouble = (players or Players(seconds_of)).trouble
+        trouble, calm = (players or Players(seconds_of)).trouble, Players(seconds_of).trouble
         self.pool = PlayedPool(
             room,
-            lambda number: launcher_of(Players(seconds_of, environment_of(number), trouble)),
+            lambda number: launcher_of(
+                Players(seconds_of, environment_of(number), trouble if bad is None or number in bad else calm)
+            ),
             seed=seed,
             loses=loses,
         )
@@ -133,6 +143,25 @@ def test_each_contestant_is_held_against_float64_once(seed: int, monkeypatch: py
     assert all(contestant.fidelity is not None for contestant in record.contestants)
 
 
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_fidelity_whose_launch_has_failed_is_asked_for_again_or_said_to_be_missing(room: int) -> None:
+    players = trouble_of("baseline", "died", "step")
+    run = Run(record_of("baseline", "exact", launches=2), room=room, players=players, bad=(0,))
+    record = run()
+    asked = [place for piece in run.pool.all_given for place in piece["only"]["fidelity_of"]]
+    is_known = [contestant.fidelity is not None for contestant in record.contestants]
+    if room == 2:
+        # Both were under way at once, and only one was asked.
+        assert (asked, is_known) == ([0, 1], [False, False])
+        assert [(note.code, note.number, note.detail.split(":")[0]) for note in record.notes] == [
+            ("no_fidelity", None, "baseline"),
+            ("no_fidelity", None, "exact"),
+        ]
+        assert ComparisonPieces(resumed(record), lambda _: None).left()[0].fidelity_of == {0, 1}
+    else:
+        assert (asked, is_known, record.notes) == ([0, 1] * 2, [True, True], ())
+
+
 def test_nobody_is_held_against_float64_where_nobody_asked() -> None:
     run = Run(record_of(fidelity=False))
     run()
@@ -181,17 +210,70 @@ def test_what_fails_for_good_is_not_given_out_again(kind: Any) -> None:
     assert len(run.pool.all_given) == 4
 
 
-def test_a_baseline_that_fails_for_good_ends_the_sweep() -> None:
+def test_a_baseline_that_fails_for_good_ends_the_sweep_where_nobody_else_can_try() -> None:
     run = Run(record_of(), room=1, players=trouble_of("baseline", "raised"))
     record = run()
     assert len(run.pool.all_given) == 1
     assert record.failures[0].of_baseline
 
 
+@pytest.mark.parametrize("name", ["baseline", "exact"])
+@pytest.mark.parametrize("kind", ["raised", "not applicable"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_fails_on_one_node_alone_is_done_by_the_others(name: str, kind: Any, seed: int) -> None:
+    run = Run(record_of(), room=3, players=trouble_of(name, kind), bad=(0, 1, 4), seed=seed)
+    record = run()
+    assert rows(record) == rows(on_one_machine(record_of()))
+    assert record.failures == ()
+
+
+def test_a_baseline_that_fails_on_every_node_ends_the_sweep_once_two_have_tried() -> None:
+    run = Run(record_of(), room=2, players=trouble_of("baseline", "raised"))
+    record = run()
+    assert len(run.pool.all_given) == 2
+    assert [(failure.kind, failure.of_baseline) for failure in record.failures] == [("raised", True)] * 2
+
+
+def test_a_variant_that_fails_on_every_node_leaves_the_others_to_be_measured() -> None:
+    run = Run(record_of(), room=3, players=trouble_of("exact", "raised"))
+    record = run()
+    assert [launch.round for launch in record.launches_of(2)] == [0, 1, 2]
+    assert {(failure.contestant, failure.kind) for failure in record.failures} == {(1, "raised")}
+    assert len(run.pool.all_given) <= 3 + 3
+
+
+def test_who_fails_at_once_does_not_get_one_launch_after_the_other() -> None:
+    pieces = ComparisonPieces(record_of(), lambda _: None)
+    first, second, *_ = pieces.left()
+    told_first, _ = pieces.give_out(first, None), pieces.give_out(second, None)
+    failing = launcher_of(trouble_of("baseline", "raised"))
+    answer = json.loads(done(told(told_first, Path.cwd(), [], 1), failing))
+    pieces.take_back(first, answer["part"], 1.0)
+    assert pieces.left() == []
+    pieces.lose(second)
+    # Those that nobody has tried come first.
+    assert (len(pieces.left()), pieces.left()[-1]) == (6, first)
+    assert pieces.record.failures == ()
+
+
+def test_one_failure_is_not_enough_where_somebody_else_can_try() -> None:
+    pieces = ComparisonPieces(record_of(), lambda _: None)
+    first, second, *_ = pieces.left()
+    told_first, _ = pieces.give_out(first, None), pieces.give_out(second, None)
+    pieces.lose(second)
+    failing = launcher_of(trouble_of("baseline", "raised"))
+    answer = json.loads(done(told(told_first, Path.cwd(), [], 1), failing))
+    pieces.take_back(first, answer["part"], 1.0)
+    assert len(pieces.left()) == 6
+    pieces.give_out(first, None)
+    pieces.take_back(first, answer["part"], 1.0)
+    assert pieces.left() == []
+
+
 def test_an_accident_costs_the_launch_and_no_other() -> None:
     record = Run(record_of(), room=3, players=trouble_of("exact", "died", "memory"))()
     assert sorted(failure.round for failure in record.failures) == [0, 1, 2]
-    assert {launch.contestant for launch in record.launches if launch.is_complete} <= {1, 2}
+    assert [launch.round for launch in record.launches_of(2)] == [0, 1, 2]
 
 
 def test_a_batch_that_is_halved_on_one_node_is_halved_on_all() -> None:
@@ -241,12 +323,13 @@ def test_launches_of_unlike_machines_are_not_judged_together() -> None:
     assert all(launch.environment == CPU for launch in judged)
 
 
-def test_a_machine_that_builds_something_else_takes_no_part() -> None:
+@pytest.mark.parametrize("is_lasting", [False, True])
+def test_a_machine_that_builds_something_else_takes_no_part(is_lasting: bool) -> None:
     begun = unbuilt(record_of("baseline", "exact"))
-    run = Run(begun, room=1)
+    run = Run(begun, room=2)
     size = begun.contestants[1].workload.model_copy(update={"num_parameters": 10, "feature_map": (8, 3, 3)})
     smaller = size.model_copy(update={"channels_last": not size.channels_last})
-    workloads = iter([size, smaller, size])
+    workloads = iter([size, smaller, *([smaller] * 5 if is_lasting else [size, size])])
 
     class Building(PlayedPool):
         def look(self, seconds: float) -> Any:
@@ -257,11 +340,14 @@ def test_a_machine_that_builds_something_else_takes_no_part() -> None:
 
     run.pool.__class__ = Building
     record = run()
-    assert [launch.round for launch in record.launches] == [0, 2]
-    (failure,) = record.failures
-    assert failure.kind == "not applicable"
-    assert "another channels_last" in failure.detail
     assert record.contestants[1].workload == size
+    if not is_lasting:
+        assert ([launch.round for launch in record.launches], record.failures) == ([0, 1, 2], ())
+        return
+    assert (len(record.launches), len(run.pool.all_given)) == (1, 7)
+    # Launches are missing, which is no success.
+    assert [(failure.kind, failure.during) for failure in record.failures] == [("raised", "launch")] * 2
+    assert all("another channels_last" in failure.detail for failure in record.failures)
 
 
 def test_an_interruption_keeps_what_came_back_and_cancels_the_rest() -> None:
@@ -300,3 +386,13 @@ def test_what_a_node_cannot_do_at_all_ends_the_sweep_with_its_words(monkeypatch:
     error = run.sweep.run()
     assert isinstance(error, UsageError)
     assert "and this is 0.0.1" in error.message
+
+
+def test_a_launch_that_was_cancelled_in_the_middle_is_left_and_counted() -> None:
+    pieces = ComparisonPieces(record_of("baseline", "exact", launches=1), lambda _: None)
+    (piece,) = pieces.left()
+    given_out = pieces.give_out(piece, None)
+    pieces.take_back(piece, {**given_out["record"], "status": "interrupted"}, 1.0)
+    assert pieces.left() == [piece]
+    pieces.finish("complete")
+    assert [(note.code, note.number) for note in pieces.record.notes] == [("time_is_up", 1)]

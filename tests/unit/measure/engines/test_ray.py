@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from paco_prof.errors import MeasurementError, UsageError
-from paco_prof.measure.engines import ray_engine, ray_pool
 from paco_prof.measure.engines.ray_driver import RayDriver
-from paco_prof.measure.engines.ray_pool import RayPool
 
 
 class RayError(Exception):
@@ -34,6 +30,17 @@ class RayTaskError(RayError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+# As Ray 2.60 has it.
+NO_IMPORT = """The remote function failed to import on the worker. This may be because needed library dependencies are \
+not installed in the worker environment or cannot be found from sys.path ['/home/ada/lib']:
+
+Traceback (most recent call last):
+  File "/home/ada/lib/ray/_private/function_manager.py", line 311, in fetch_and_register_remote_function
+    function = pickle.loads(serialized_function)
+ModuleNotFoundError: No module named 'paco_prof'
+"""
 
 
 class PlayedRay:
@@ -84,7 +91,7 @@ def asked(driver: RayDriver, what: str, **told: Any) -> Any:
 def given(ray: PlayedRay) -> RayDriver:
     driver = RayDriver(ray)
     asked(driver, "connect", address="local")
-    asked(driver, "give", number=7, told="it", cpus=2, gpus=1, node=None)
+    asked(driver, "give", number=7, told="it", cpus=2, gpus=1, node="a")
     return driver
 
 
@@ -94,10 +101,13 @@ class TestDriver:
     def test_a_cluster_of_its_own_is_small_and_silent(self) -> None:
         ray = PlayedRay()
         answer = asked(RayDriver(ray), "connect", address=None)
-        assert answer["ok"] == [
-            {"id": "a", "cpus": 4.0, "gpus": 1.0, "is_busy": False},
-            {"id": "b", "cpus": 0.0, "gpus": 0.0, "is_busy": False},
-        ]
+        assert answer["ok"] == {
+            "nodes": [
+                {"id": "a", "cpus": 4.0, "gpus": 1.0, "used_cpus": 0.0, "used_gpus": 0.0},
+                {"id": "b", "cpus": 0.0, "gpus": 0.0, "used_cpus": 0.0, "used_gpus": 0.0},
+            ],
+            "may_grow": False,
+        }
         assert ray.asked["address"] == "local"
         assert (ray.asked["include_dashboard"], ray.asked["log_to_driver"]) == (False, False)
 
@@ -105,7 +115,7 @@ class TestDriver:
         with socket.create_server(("127.0.0.1", 0)) as server:
             monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{server.getsockname()[1]}")
             ray = PlayedRay()
-            asked(RayDriver(ray), "connect", address=None)
+            assert asked(RayDriver(ray), "connect", address=None)["ok"]["may_grow"]
             assert ray.asked["address"].startswith("127.0.0.1:")
             assert "object_store_memory" not in ray.asked
 
@@ -117,6 +127,14 @@ class TestDriver:
         assert address in failed["detail"]
         assert "\n" not in failed["detail"]
         assert time.monotonic() - begun < 10
+
+    @pytest.mark.parametrize("address", ["", " ", "node0", "node0:", "login:x"])
+    def test_what_is_no_address_is_said_to_be_none(self, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        failed = asked(RayDriver(PlayedRay()), "connect", address=address)["failed"]
+        assert failed["kind"] == "not applicable"
+        assert failed["detail"] == f"--address {address!r} is no address of a cluster."
+        monkeypatch.setenv("RAY_ADDRESS", "node0")
+        assert "RAY_ADDRESS 'node0' is no" in asked(RayDriver(PlayedRay()), "connect", address=None)["failed"]["detail"]
 
     def test_a_cluster_that_lets_nobody_in_is_not_said_to_be_missing(self) -> None:
         class Locked(PlayedRay):
@@ -135,7 +153,6 @@ class TestDriver:
         ray = PlayedRay()
         given(ray)
         assert (ray.asked["num_cpus"], ray.asked["num_gpus"], ray.asked["max_retries"]) == (2, 1, 0)
-        assert ray.asked["scheduling_strategy"] == "SPREAD"
 
     def test_a_launch_that_is_sent_to_a_node_runs_there_or_nowhere(self) -> None:
         ray = PlayedRay()
@@ -143,15 +160,15 @@ class TestDriver:
         assert ray.asked["scheduling_strategy"] == ("a", False)
 
     @pytest.mark.parametrize(
-        ("left", "is_busy"),
-        [({"CPU": 4.0, "GPU": 1.0}, False), ({"CPU": 3.0, "GPU": 1.0}, True), ({"CPU": 4.0}, True), ({}, True)],
+        ("left", "used"),
+        [({"CPU": 4.0, "GPU": 1.0}, (0, 0)), ({"CPU": 3.0, "GPU": 1.0}, (1, 0)), ({"CPU": 4.0}, (0, 1)), ({}, (4, 1))],
     )
-    def test_a_node_of_which_somebody_has_a_part_is_busy(self, left: dict[str, float], is_busy: bool) -> None:
+    def test_what_is_given_away_of_a_node_is_told(self, left: dict[str, float], used: tuple[int, int]) -> None:
         ray = PlayedRay()
         state = SimpleNamespace(available_resources_per_node=lambda: {"a": left})
         ray._private = SimpleNamespace(state=state)  # type: ignore[attr-defined]
         nodes = asked(given(ray), "look", seconds=0.0)["ok"]["nodes"]
-        assert [node["is_busy"] for node in nodes] == [is_busy, False]
+        assert [(node["used_cpus"], node["used_gpus"]) for node in nodes] == [used, (0, 0)]
 
     def test_what_comes_back_is_told_once_with_the_nodes(self) -> None:
         driver = given(PlayedRay())
@@ -169,20 +186,30 @@ class TestDriver:
         assert "part" not in ended
 
     def test_a_node_without_the_package_refuses(self) -> None:
-        error = RayTaskError(ModuleNotFoundError("No module named 'paco_prof'"))
+        error = RayTaskError(RuntimeError(NO_IMPORT))
         (ended,) = asked(given(PlayedRay(error)), "look", seconds=0.0)["ok"]["ended"]
-        assert ended["refused"]["message"] == "A node of the cluster cannot measure: No module named 'paco_prof'."
+        assert (
+            ended["refused"]["message"]
+            == "A node of the cluster cannot measure: ModuleNotFoundError: No module named 'paco_prof'."
+        )
 
     def test_a_node_that_fails_is_lost(self) -> None:
         (ended,) = asked(given(PlayedRay(RayTaskError(OSError(28, "No space")))), "look", seconds=0.0)["ok"]["ended"]
         assert ended == {"number": 7, "kind": "raised", "detail": "the node that took it fails (No space)"}
+
+    def test_what_a_node_says_is_told_without_its_folders(self) -> None:
+        error = RayTaskError(
+            RuntimeError("cannot open /home/ada/.cache/secret/lock, in ['/home/ada/lib', '/home/ada']")
+        )
+        (ended,) = asked(given(PlayedRay(error)), "look", seconds=0.0)["ok"]["ended"]
+        assert ended["detail"] == "the node that took it fails (cannot open lock, in ['lib', '~'])"
 
     @pytest.mark.parametrize(
         "bad",
         [
             '{"refused": {"message": "No.", "hint": "Do."}}',
             RayTaskError(KeyError("oops")),
-            RayTaskError(ModuleNotFoundError("No module named 'paco_prof'")),
+            RayTaskError(RuntimeError(NO_IMPORT)),
             NodeDiedError("gone"),
         ],
     )
@@ -190,71 +217,15 @@ class TestDriver:
         ray = PlayedRay({"task it": '{"part": {}}', "task bad": bad, "task last": '{"part": {}, "seconds": 2.0}'})
         driver = given(ray)
         for number, told in ((8, "bad"), (9, "last")):
-            asked(driver, "give", number=number, told=told, cpus=2, gpus=0, node=None)
+            asked(driver, "give", number=number, told=told, cpus=2, gpus=0, node="a")
         ended = asked(driver, "look", seconds=0.0)["ok"]["ended"]
         assert [each["number"] for each in ended] == [7, 8, 9]
         assert [each["number"] for each in ended if "part" in each] == [7, 9]
 
     def test_what_is_under_way_is_cancelled(self) -> None:
         ray = PlayedRay()
-        assert asked(given(ray), "cancel")["ok"] is None
+        assert asked(given(ray), "cancel")["ok"] == [{"number": 7, "part": {}}]
         assert ray.cancelled == ["task it"]
 
-
-DRIVER = """
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    nodes = [{"id": "a", "cpus": 1.0, "gpus": 0.0}, {"id": "b", "cpus": 64.0, "gpus": 0.0}]
-    answers = {"connect": nodes, "look": {"nodes": nodes, "ended": [{"number": 0, "kind": "died", "detail": "gone"}]}}
-    if asked["do"] == "give" and asked["told"].find("the end") >= 0:
-        sys.exit("the cluster is gone")
-    if asked["do"] == "give":
-        print(asked["node"], asked["cpus"], json.loads(asked["told"])["cpus"], file=open(sys.argv[1], "a"))
-    print(json.dumps({"ok": answers.get(asked["do"]), "peak_bytes": 0}), flush=True)
-"""
-
-
-class TestPool:
-    """The process that speaks with Ray, as a sweep sees it."""
-
-    @pytest.fixture(autouse=True)
-    def _driver(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        script = tmp_path / "driver.py"
-        script.write_text(DRIVER)
-        monkeypatch.setattr(ray_pool, "COMMAND", (ray_pool.sys.executable, str(script), str(tmp_path / "given")))
-
-    def test_what_its_process_tells_arrives(self) -> None:
-        with RayPool("auto", None, None, "cpu") as pool:
-            (ended,) = pool.look(0.0)
-            assert (ended.number, ended.part, ended.kind) == (0, None, "died")
-
-    def test_without_a_number_of_cores_each_launch_has_a_node_and_all_of_its_cores(self, tmp_path: Path) -> None:
-        with RayPool("auto", None, None, "cpu") as pool:
-            assert pool.room == 2
-            pool.give(0, {})
-            pool.give(1, {})
-            assert pool.room == 2
-            pool.look(0.0)
-            pool.give(2, {})
-            assert (tmp_path / "given").read_text().splitlines() == ["a 1 1", "b 64 64", "a 1 1"]
-            pool.cancel()
-            assert pool.room == 2
-
-    def test_with_a_number_of_cores_a_node_takes_as_many_as_it_has_room_for(self, tmp_path: Path) -> None:
-        with RayPool("auto", 8, None, "cpu") as pool:
-            assert (pool.room, pool.capacity) == (8, 8)
-            pool.give(0, {})
-            assert (tmp_path / "given").read_text().splitlines() == ["None 8 8"]
-
-    def test_a_process_that_ends_is_no_end_of_ours(self) -> None:
-        with RayPool("auto", None, None, "cpu") as pool:
-            with pytest.raises(MeasurementError, match="Ray fails: ended with exit code 1: the cluster is gone"):
-                pool.give(0, {"what": "the end"})
-            pool.cancel()
-
-
-def test_without_ray_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_engine, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'paco-prof\[ray\]'"):
-        ray_engine.refuse_without_ray()
+    def test_what_has_come_of_nothing_is_not_told_where_all_is_cancelled(self) -> None:
+        assert asked(given(PlayedRay(NodeDiedError("cancelled"))), "cancel")["ok"] == []

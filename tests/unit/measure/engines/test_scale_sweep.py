@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builders import CPU
 from clusters import PlayedPool, doubled
+from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.scale_pieces import ScalePieces
 from paco_prof.measure.engines.sweep import Ended, Sweep
-from paco_prof.measure.scaling.work import Search
+from paco_prof.measure.scaling.beginning import resumed_survey
+from paco_prof.measure.scaling.work import Search, Work
 from paco_prof.records import Largest, ScaleRecord, Trial
+from paco_prof.settings import Workload
 from played import Silent
 from surveyed import Lab, PlayedSize, survey
 
@@ -24,11 +29,12 @@ def swept(
     room: int = 3,
     seed: int = 0,
     loses: Callable[[int], Ended | None] = lambda number: None,
+    saved: list[ScaleRecord] | None = None,
 ) -> tuple[ScaleRecord, PlayedPool]:
     """What comes of it, and who did it."""
     pool = PlayedPool(room, lambda number: lab(number).launch, seed=seed, loses=loses)
-    pieces = ScalePieces(record, lambda _: None)
-    assert Sweep(pieces, pool, Silent()).run() is None
+    pieces = ScalePieces(record, [].append if saved is None else saved.append)
+    assert Sweep(pieces, pool, Silent(), max_seconds=record.plan.max_seconds).run() is None
     return pieces.record, pool
 
 
@@ -76,7 +82,8 @@ def test_each_search_is_somebodys() -> None:
     assert [(each.contestant, each.size) for each in whole.largest] == [
         (each.contestant, each.size) for each in local.largest
     ]
-    assert sum(1 for piece in pool.all_given if "sizes" not in piece["only"]) == 2
+    searched = [piece["only"]["contestant"] for piece in pool.all_given if "sizes" not in piece["only"]]
+    assert [searched.count(place) for place in (0, 1)] == [len(each.trials) for each in whole.largest]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -144,3 +151,171 @@ def test_a_search_that_nobody_had_time_for_keeps_what_was_found_before() -> None
         searched().model_copy(update={"reason": "time is up"}),
         Largest(contestant=1, reason="time is up"),
     )
+
+
+def test_what_was_cancelled_in_the_middle_is_left() -> None:
+    pieces = ScalePieces(survey(find_largest=True), lambda _: None)
+    everything = pieces.left()
+    for piece in everything:
+        told = pieces.give_out(piece, None)
+        pieces.take_back(piece, {**told["record"], "status": "interrupted"}, 1.0)
+    assert pieces.left() == everything
+
+
+def test_only_a_search_has_to_be_alone() -> None:
+    pieces = ScalePieces(survey(find_largest=True), lambda _: None)
+    for piece in pieces.left():
+        assert pieces.is_alone(piece) == isinstance(piece, Search) == pieces.give_out(piece, None)["alone"]
+
+
+class ByHand:
+    """Pieces that are given and taken back one by one, as a test wants it."""
+
+    def __init__(self, record: ScaleRecord) -> None:
+        self.pieces = ScalePieces(record, lambda _: None)
+        self.told: dict[Work, dict[str, Any]] = {}
+
+    def give(self, *pieces: Work) -> None:
+        for piece in pieces:
+            self.told[piece] = self.pieces.give_out(piece, None)
+
+    def back(self, piece: Work, lab: Lab | None = None) -> None:
+        answer = json.loads(done(told(self.told[piece], Path.cwd(), [], 1), (lab or Lab()).launch))
+        self.pieces.take_back(piece, answer["part"], answer["seconds"])
+
+
+def plain(workload: Workload) -> Workload:
+    """What a node builds that cannot keep channels last."""
+    return workload.model_copy(update={"channels_last": False})
+
+
+def raising(process: PlayedSize, what: str) -> None:
+    if what == "start":
+        raise process.failure("raised", what)
+
+
+def test_a_launch_of_another_build_is_taken_by_somebody_else() -> None:
+    record = survey()
+    whole, pool = swept(record, lambda number: Lab(build=plain) if number == 5 else Lab(), room=2)
+    local = Lab().run(record).record
+    assert rows(whole) == rows(local)
+    assert (whole.contestants, whole.failures) == (local.contestants, ())
+    assert len(pool.all_given) == 7
+
+
+def test_a_launch_that_is_built_otherwise_everywhere_fails_and_no_larger_one_with_it() -> None:
+    hand = ByHand(survey(variants=["exact"]))
+    small, middle, large = hand.pieces.left()
+    hand.give(small, middle)
+    hand.back(small)
+    for number in range(3):
+        if number:
+            assert hand.pieces.left() == [large, middle]
+            hand.give(middle)
+        assert hand.pieces.record.failures == ()
+        hand.back(middle, Lab(build=plain))
+    (failure,) = hand.pieces.record.failures
+    assert (failure.kind, failure.during, failure.sizes) == ("raised", "launch", (4,))
+    assert "exact has another channels_last there" in failure.detail
+    assert hand.pieces.left() == [large]
+    assert hand.pieces.record.contestants[0].workload.channels_last
+
+
+def test_what_fails_on_one_node_is_tried_by_another_before_larger_sizes() -> None:
+    hand = ByHand(survey(variants=["exact"]))
+    small, middle, large = hand.pieces.left()
+    hand.give(small, middle)
+    hand.back(middle, Lab(trouble=raising))
+    # Who has failed would be the only one that is free.
+    assert hand.pieces.left() == []
+    hand.back(small)
+    assert hand.pieces.left() == [middle]
+    hand.give(middle)
+    hand.back(middle)
+    assert (hand.pieces.left(), hand.pieces.record.failures) == ([large], ())
+
+
+def test_what_fails_wherever_it_is_tried_is_a_failure_and_leaves_larger_sizes_away() -> None:
+    whole, pool = swept(survey(variants=["exact"]), lambda number: Lab(trouble=raising), room=2)
+    assert {(each.sizes, each.kind) for each in whole.failures} >= {((2,), "raised")}
+    assert len(pool.all_given) <= 2 * 3
+    assert (whole.points, whole.status) == ((), "complete")
+
+
+def test_a_failure_that_nobody_had_time_to_try_again_is_told() -> None:
+    hand = ByHand(survey(variants=["exact"]))
+    small, middle, _ = hand.pieces.left()
+    hand.give(small, middle)
+    hand.back(middle, Lab(trouble=raising))
+    hand.pieces.lose(small)
+    hand.pieces.finish("interrupted")
+    assert [(each.sizes, each.kind) for each in hand.pieces.record.failures] == [((4,), "raised")]
+
+
+def test_what_is_not_likely_to_end_in_time_is_left_away() -> None:
+    record = survey("batch-size=2,4,64", variants=["baseline"], max_seconds=60.0)
+    whole, _ = swept(record, room=1)
+    local = Lab().run(record).record
+    assert [point.sizes for point in whole.points] == [(2,), (4,)]
+    assert [(note.code, note.number) for note in whole.notes] == [("time_is_up", 1)]
+    assert (rows(whole), whole.notes) == (rows(local), local.notes)
+
+
+def test_each_trial_of_a_search_is_stored_and_a_lost_node_costs_one() -> None:
+    record = Lab().run(survey(variants=["exact"])).record
+    record = resumed_survey(record, find_largest=True)
+    local = Lab().run(record).record
+    saved: list[ScaleRecord] = []
+    lose = lambda number: Ended(number, detail="gone") if number in (2, 5) else None  # noqa: E731
+    whole, pool = swept(record, room=1, loses=lose, saved=saved)
+    assert whole.largest == local.largest
+    num_trials = len(local.largest[0].trials)
+    assert len(pool.all_given) == num_trials + 2
+    assert all(piece["alone"] for piece in pool.all_given)
+    assert [len(each.largest[0].trials) for each in saved if each.status == "running"] == list(range(1, num_trials + 1))
+
+
+def test_an_interruption_keeps_what_a_search_has_tried() -> None:
+    pieces = ScalePieces(Lab().run(survey(variants=["exact"])).record, lambda _: None)
+    hand = ByHand(resumed_survey(pieces.record, find_largest=True))
+    for _ in range(2):
+        hand.give(Search(0))
+        hand.back(Search(0))
+    hand.give(Search(0))
+    hand.pieces.finish("interrupted")
+    (largest,) = hand.pieces.record.largest
+    assert ([trial.size for trial in largest.trials], largest.reason) == ([16, 32], "interrupted")
+
+
+def test_searches_take_turns() -> None:
+    hand = ByHand(resumed_survey(Lab().run(survey()).record, find_largest=True))
+    for asked in (Search(0), Search(1), Search(0)):
+        assert hand.pieces.left()[0] == asked
+        hand.give(asked)
+        hand.back(asked)
+
+
+def test_a_search_on_another_machine_begins_anew_and_is_made_at_once() -> None:
+    elsewhere = Lab(environment_of=lambda process: CPU.model_copy(update={"memory_bytes": CPU.memory_bytes // 2}))
+    hand = ByHand(resumed_survey(Lab().run(survey(variants=["exact"])).record, find_largest=True))
+    hand.give(Search(0))
+    assert hand.told[Search(0)]["only"]["trials"] == 1
+    # It has begun with what fits on a machine that has more.
+    hand.back(Search(0), elsewhere)
+    assert (hand.pieces.record.largest, hand.pieces.left()) == ((), [Search(0)])
+    hand.give(Search(0))
+    assert hand.told[Search(0)]["only"]["trials"] is None
+    assert hand.told[Search(0)]["record"]["points"] == []
+    hand.back(Search(0), elsewhere)
+    (largest,) = hand.pieces.record.largest
+    assert (largest.size, largest.confirmed_steps, largest.environment) == (100, 20, elsewhere.environment_of(None))  # type: ignore[arg-type]
+    assert hand.pieces.left() == []
+
+
+def test_a_search_of_another_build_is_none_of_the_variant() -> None:
+    hand = ByHand(resumed_survey(Lab().run(survey(variants=["exact"])).record, find_largest=True))
+    hand.give(Search(0))
+    hand.back(Search(0), Lab(build=plain))
+    (largest,) = hand.pieces.record.largest
+    assert (largest.reason, largest.size) == ("failed", None)
+    assert "another channels_last" in largest.detail

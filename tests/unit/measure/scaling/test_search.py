@@ -129,7 +129,7 @@ def test_a_search_tells_where_it_was_and_trials_of_another_machine_say_nothing()
     stopped = record.model_copy(
         update={"largest": (before.model_copy(update={"reason": "interrupted", "trials": shown}),)}
     )
-    (largest,) = search(Lab(environment_of=lambda process: elsewhere), stopped).largest
+    (largest,) = search(Lab(environment_of=lambda process: elsewhere), resumed_survey(stopped)).largest
     assert (largest.environment, largest.size, largest.confirmed_steps) == (elsewhere, 40, 20)
     assert largest.trials[0] == Trial(size=40, steps=20, fits=True, peak_bytes=400)
 
@@ -159,6 +159,28 @@ def test_a_search_that_is_interrupted_keeps_its_trials() -> None:
     assert [trial.size for trial in largest.trials] == [16, 32]
     assert (largest.size, largest.reason) == (32, "interrupted")
     assert left(outcome.record) == [Search(0)]
+
+
+def test_a_search_that_is_interrupted_before_it_was_confirmed_is_not_over() -> None:
+    def interrupt(process: PlayedSize, what: str) -> None:
+        if process.batch == 100 and process.steps > 3:
+            raise KeyboardInterrupt
+
+    record = Lab(trouble=interrupt).run(survey(variants=["exact"], find_largest=True)).record
+    (largest,) = record.largest
+    assert (largest.size, largest.next_size, largest.reason, largest.confirmed_steps) == (100, 101, "interrupted", 3)
+    assert left(record) == [Search(0)]
+
+
+def test_a_search_can_be_made_trial_by_trial() -> None:
+    whole = search(Lab(), survey(variants=["exact"], find_largest=True, memory_limit_bytes=400))
+    record = survey(variants=["exact"], find_largest=True, memory_limit_bytes=400)
+    for trial in whole.largest[0].trials:
+        assert left(record)[-1] == Search(0)
+        record = Lab().run(record, only=[Search(0)], most_trials=1).record
+        assert record.largest[0].trials[-1] == trial
+    assert record.largest == whole.largest
+    assert Search(0) not in left(record)
 
 
 def test_every_variant_has_its_search() -> None:
