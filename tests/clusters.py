@@ -11,7 +11,7 @@ from typing import Any
 from paco_prof.gate.trees import Tree
 from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.sweep import Ended
-from paco_prof.measure.worker_process import MemoryLimit, WorkerHandle
+from paco_prof.measure.worker_handle import MemoryLimit, WorkerHandle
 from paco_prof.records import Contestant, Environment, FailureKind, Status
 from played import Players
 

@@ -9,7 +9,7 @@ from builders import CPU, fidelity_of
 from paco_prof.gate.trees import Tree
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import Owner, Span
-from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
+from paco_prof.measure.worker_handle import Launcher, Ready, WorkerError
 from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
 
 __all__ = ["Players", "Silent", "StageSeconds", "steady"]

@@ -12,7 +12,7 @@ from paco_prof.measure.scaling.work import Work
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.surveyor import ScaleOutcome, Surveyor
 from paco_prof.measure.timeline import Owner, Span
-from paco_prof.measure.worker_process import MemoryLimit, Ready, WorkerError
+from paco_prof.measure.worker_handle import MemoryLimit, Ready, WorkerError
 from paco_prof.records import (
     Contestant,
     Environment,

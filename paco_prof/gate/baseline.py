@@ -12,7 +12,7 @@ from paco_prof.gate.trees import Tree
 from paco_prof.measure.interrupts import terminations_interrupt
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import ComparisonOutcome, Referee
-from paco_prof.measure.worker_process import Launcher
+from paco_prof.measure.worker_handle import Launcher
 from paco_prof.records import ComparisonRecord
 from paco_prof.stats.bounds import LEAST_LAUNCHES
 

@@ -22,7 +22,8 @@ from paco_prof.gate.trees import WORKING_TREE, Repository, Tree
 from paco_prof.measure.interrupts import terminations_interrupt
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import Referee
-from paco_prof.measure.worker_process import Launcher, ProcessLauncher, WorkerHandle
+from paco_prof.measure.worker_handle import Launcher, WorkerHandle
+from paco_prof.measure.worker_process import ProcessLauncher
 from paco_prof.records import YARDSTICK, Check, CheckPlan, CheckRecord, ComparisonRecord, Contestant, Note
 
 __all__ = ["GateOutcome", "launcher_in", "own_launcher", "refuse_what_cannot_be", "run_gate"]

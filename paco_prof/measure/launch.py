@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from paco_prof.measure.pacing import Budget, warm_up
 from paco_prof.measure.steps import TimedStep, training_record
-from paco_prof.measure.worker_process import Ready, WorkerHandle
+from paco_prof.measure.worker_handle import Ready, WorkerHandle
 from paco_prof.records import Launch, MachineState, Memory, Side, StopReason
 from paco_prof.stats.summary import CONFIDENCE, median_estimate
 

@@ -16,7 +16,7 @@ import torch
 from paco_prof import units
 from paco_prof.errors import UsageError
 from paco_prof.measure.available_memory import available_bytes
-from paco_prof.measure.worker_process import MemoryLimit
+from paco_prof.measure.worker_handle import MemoryLimit
 
 __all__ = ["Room", "limit_memory"]
 

@@ -19,7 +19,7 @@ from paco_prof.measure.ledger import Assignment, Ledger
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.timetable import Timetable
-from paco_prof.measure.worker_process import Launcher, Ready, WorkerError
+from paco_prof.measure.worker_handle import Launcher, Ready, WorkerError
 from paco_prof.records import ComparisonRecord, Environment, Failure, Launch, Memory, Note, Status
 
 __all__ = ["ComparisonOutcome", "Referee"]

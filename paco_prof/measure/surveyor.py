@@ -20,7 +20,7 @@ from paco_prof.measure.scaling.running_out import kind_under, own_limit
 from paco_prof.measure.scaling.search import LargestSearch
 from paco_prof.measure.scaling.timetable import ScaleTimetable
 from paco_prof.measure.scaling.work import Search, Unit, Work, left, units_left
-from paco_prof.measure.worker_process import (
+from paco_prof.measure.worker_handle import (
     LimitingLauncher,
     MeasuredHandle,
     MemoryLimit,

@@ -22,7 +22,7 @@ from paco_prof.records import Contestant, FailureKind
 
 if TYPE_CHECKING:
     from paco_prof.measure.subject import Subject
-    from paco_prof.measure.worker_process import MemoryLimit
+    from paco_prof.measure.worker_handle import MemoryLimit
 
 __all__ = ["Worker", "failure_of", "main"]
 

@@ -1,4 +1,4 @@
-"""A worker as its referee sees it: a process of its own that is asked, waited for, and killed. Free of torch."""
+"""A worker that is a process of its own: asked, waited for, and killed. Free of torch."""
 
 from __future__ import annotations
 
@@ -15,134 +15,30 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 
 from paco_prof.measure.out_of_memory import says_out_of_memory
 from paco_prof.measure.shareable import scrub
 from paco_prof.measure.steps import TimedStep
-from paco_prof.records import Contestant, Environment, FailureKind, Fidelity, Memory
+from paco_prof.measure.worker_handle import MemoryLimit, Ready, WorkerError
+from paco_prof.records import Contestant, FailureKind, Fidelity, Memory
 
 __all__ = [
     "IN_WORKER",
-    "Launcher",
-    "LimitingLauncher",
-    "MeasuredHandle",
-    "MemoryLimit",
     "ProcessLauncher",
-    "Ready",
-    "WorkerError",
-    "WorkerHandle",
     "WorkerProcess",
     "with_python_path",
 ]
 
 T = TypeVar("T")
-# Of a process, or of what it may have of its device's memory: bytes, all that is available there, or none.
-MemoryLimit = int | Literal["available"] | None
-
 # Set in every worker: whoever imports a script there that would start workers of its own is to find out.
 IN_WORKER = "PACO_PROF_WORKER"
 SECONDS_BETWEEN_LOOKS = 1.0
 MAX_DETAIL = 300
 # By number: not every system has a name for it.
 SIGKILL = 9
-
-
-class WorkerError(Exception):
-    """A worker did not do what it was asked for; it is dead, or good for nothing any more.
-
-    Attributes:
-        kind: how it failed.
-        during: what it had been asked for.
-        detail: the last line of its error, or how it ended.
-        hint: what can be done about it.
-        peak_bytes: highest memory that it is known to have had.
-        pid: its process.
-        code: that it ended with, as `subprocess` tells it: of a signal the negative number; None where it did not end.
-    """
-
-    def __init__(
-        self,
-        pid: int,
-        kind: FailureKind,
-        during: str,
-        detail: str,
-        hint: str = "",
-        peak_bytes: int | None = None,
-        code: int | None = None,
-    ) -> None:
-        super().__init__(f"{during}: {detail}")
-        self.pid = pid
-        self.kind = kind
-        self.during = during
-        self.detail = detail
-        self.hint = hint
-        self.peak_bytes = peak_bytes
-        self.code = code
-
-
-class Ready:
-    """What a worker has built, and where; with a limit of memory, what room there is, and whether on its device."""
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.contestant = Contestant.model_validate(data["contestant"])
-        self.environment = Environment.model_validate(data["environment"])
-        self.accelerator_uuid: str | None = data["accelerator_uuid"]
-        self.room_bytes: int | None = data.get("room_bytes")
-        self.room_of_device: bool = data.get("room_of_device", False)
-
-
-class WorkerHandle(Protocol):
-    """A worker that has been told to start. Every call but `close` may raise `WorkerError`."""
-
-    pid: int
-
-    def ready(self, timeout: float) -> Ready:
-        """Wait until it has built what it measures."""
-        ...
-
-    def step(self, timeout: float) -> TimedStep:
-        """Have it take one step."""
-        ...
-
-    def memory(self, timeout: float) -> Memory:
-        """Its peak of memory so far."""
-        ...
-
-    def fidelity(self, timeout: float) -> Fidelity:
-        """Have it compare loss and gradient of its initial state with float64."""
-        ...
-
-    def close(self) -> None:
-        """End it, whatever it is doing. It has nothing that would be lost."""
-
-
-class Launcher(Protocol):
-    """Starts workers, without waiting for them."""
-
-    def __call__(self, contestant: Contestant, *, keep_initial: bool) -> WorkerHandle:
-        """A worker for a contestant; `keep_initial` where its fidelity will be asked for."""
-        ...
-
-
-class MeasuredHandle(WorkerHandle, Protocol):
-    """A worker that also tells where its memory goes."""
-
-    def memory_by_stage(self, timeout: float) -> Memory:
-        """Its peak so far, and what each stage has of it, in passes of their own that come after that."""
-        ...
-
-
-class LimitingLauncher(Protocol):
-    """Starts workers whose memory may be limited, without waiting for them."""
-
-    def __call__(
-        self, contestant: Contestant, *, keep_initial: bool, memory_limit: MemoryLimit = None
-    ) -> MeasuredHandle:
-        """A worker for a contestant, which limits itself before it builds anything."""
-        ...
 
 
 class ProcessLauncher:

@@ -22,7 +22,7 @@ from paco_prof.measure.distributed.lost_rank import speaks_of_a_lost_rank
 from paco_prof.measure.interrupts import held_interrupts
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.steps import TimedStep
-from paco_prof.measure.worker_process import Launcher, Ready, WorkerError, WorkerHandle
+from paco_prof.measure.worker_handle import Launcher, Ready, WorkerError, WorkerHandle
 from paco_prof.records import Contestant, Fidelity, Memory
 
 __all__ = ["TeamLauncher", "TeamMonitor", "leading", "serve"]

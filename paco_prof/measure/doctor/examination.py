@@ -28,7 +28,7 @@ from paco_prof.measure.environment import describe_environment
 from paco_prof.measure.machine import MachineMonitor
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.shareable import last_line
-from paco_prof.measure.worker_process import Launcher
+from paco_prof.measure.worker_handle import Launcher
 from paco_prof.records import ComparisonRecord, DoctorCheck, DoctorRecord, Environment, Note, Status
 
 __all__ = ["DoctorOutcome", "DoctorPlan", "examine"]

@@ -11,7 +11,8 @@ from paco_prof.measure.comparing import new_comparison
 from paco_prof.measure.cores import usable_cores
 from paco_prof.measure.progress import Progress
 from paco_prof.measure.referee import ComparisonOutcome, Referee
-from paco_prof.measure.worker_process import Launcher, ProcessLauncher
+from paco_prof.measure.worker_handle import Launcher
+from paco_prof.measure.worker_process import ProcessLauncher
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Contestant, DoctorCheck, Figure
 from paco_prof.settings import Workload
 from paco_prof.stats.paired import launches_for_exact_test

@@ -16,7 +16,8 @@ from paco_prof.measure.engines.ray_nodes import Needs, Node, Tenancy
 from paco_prof.measure.engines.remote import told
 from paco_prof.measure.engines.sweep import PATIENCE, SECONDS_BETWEEN_LOOKS, Ended
 from paco_prof.measure.interrupts import held_interrupts
-from paco_prof.measure.worker_process import WorkerError, WorkerProcess
+from paco_prof.measure.worker_handle import WorkerError
+from paco_prof.measure.worker_process import WorkerProcess
 
 __all__ = ["RayPool"]
 

@@ -21,7 +21,8 @@ from paco_prof.measure.ledger import Assignment
 from paco_prof.measure.referee import Referee
 from paco_prof.measure.scaling.work import Search, Unit
 from paco_prof.measure.surveyor import Surveyor
-from paco_prof.measure.worker_process import LimitingLauncher, ProcessLauncher
+from paco_prof.measure.worker_handle import LimitingLauncher
+from paco_prof.measure.worker_process import ProcessLauncher
 from paco_prof.records import ComparisonRecord, ScaleRecord
 
 __all__ = ["done", "told"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from paco_prof.errors import PacoProfError
 from paco_prof.measure.scaling.work import Unit
-from paco_prof.measure.worker_process import WorkerError
+from paco_prof.measure.worker_handle import WorkerError
 from paco_prof.records import (
     Contestant,
     Environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from paco_prof.measure.out_of_memory import says_out_of_memory
-from paco_prof.measure.worker_process import MemoryLimit, Ready, WorkerError
+from paco_prof.measure.worker_handle import MemoryLimit, Ready, WorkerError
 from paco_prof.records import FailureKind
 
 __all__ = ["kind_under", "own_limit"]

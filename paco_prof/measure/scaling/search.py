@@ -20,7 +20,7 @@ from paco_prof.measure.scaling.largest import (
     reason_of,
 )
 from paco_prof.measure.scaling.running_out import kind_under, own_limit
-from paco_prof.measure.worker_process import MemoryLimit, Ready, WorkerError, WorkerHandle
+from paco_prof.measure.worker_handle import MemoryLimit, Ready, WorkerError, WorkerHandle
 from paco_prof.records import Largest, LargestReason, ScalePoint, ScaleRecord, Trial
 
 __all__ = ["LargestSearch"]

@@ -17,7 +17,8 @@ from paco_prof.gate.plan import plan_gate
 from paco_prof.gate.run import run_gate
 from paco_prof.gate.table import Against, CheckTable
 from paco_prof.gate.trees import Tree
-from paco_prof.measure.worker_process import Launcher, ProcessLauncher, WorkerProcess
+from paco_prof.measure.worker_handle import Launcher
+from paco_prof.measure.worker_process import ProcessLauncher, WorkerProcess
 from paco_prof.records import CheckRecord, Contestant
 from played import Silent
 

@@ -14,7 +14,7 @@ from paco_prof.measure.comparing import new_comparison, resumed
 from paco_prof.measure.referee import ComparisonOutcome, Referee
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import Owner, Span
-from paco_prof.measure.worker_process import Ready, WorkerError
+from paco_prof.measure.worker_handle import Ready, WorkerError
 from paco_prof.records import (
     ComparisonPlan,
     ComparisonRecord,

@@ -18,7 +18,8 @@ from builders import RESNET50
 from paco_prof.measure.steps import TimedStep
 from paco_prof.measure.timeline import Owner
 from paco_prof.measure.worker import failure_of
-from paco_prof.measure.worker_process import ProcessLauncher, WorkerError, WorkerProcess
+from paco_prof.measure.worker_handle import WorkerError
+from paco_prof.measure.worker_process import ProcessLauncher, WorkerProcess
 from paco_prof.records import Contestant
 
 TESTS = Path(__file__).parent.parent.parent

@@ -15,7 +15,7 @@ from paco_prof.measure.comparing import new_comparison
 from paco_prof.measure.distributed.group import Group
 from paco_prof.measure.distributed.team import leading, serve
 from paco_prof.measure.referee import ComparisonOutcome, Referee
-from paco_prof.measure.worker_process import Launcher, WorkerError
+from paco_prof.measure.worker_handle import Launcher, WorkerError
 from paco_prof.records import ComparisonPlan, Contestant, FailureKind
 from paco_prof.settings import Workload
 from played import Players, Silent, steady

@@ -14,7 +14,8 @@ from paco_prof.gate.trees import Tree
 from paco_prof.measure.doctor.noise_floor import SUBJECT, check_launches, measure_noise
 from paco_prof.measure.doctor.noise_subject import build_noise_subject
 from paco_prof.measure.timeline import ROOT
-from paco_prof.measure.worker_process import Launcher, ProcessLauncher
+from paco_prof.measure.worker_handle import Launcher
+from paco_prof.measure.worker_process import ProcessLauncher
 from paco_prof.records import ComparisonRecord, Contestant, FailureKind
 from paco_prof.settings import Workload
 from played import Players, Silent, steady

@@ -20,7 +20,7 @@ from paco_prof.measure.engines.comparison_pieces import ComparisonPieces
 from paco_prof.measure.engines.remote import done, told
 from paco_prof.measure.engines.sweep import Ended, Sweep
 from paco_prof.measure.referee import Referee
-from paco_prof.measure.worker_process import Ready
+from paco_prof.measure.worker_handle import Ready
 from paco_prof.records import ComparisonPlan, ComparisonRecord, Environment, Launch
 from paco_prof.variants.contestants import Field, compared
 from played import Players, Silent, _Worker

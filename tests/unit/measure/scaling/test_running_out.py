@@ -8,7 +8,7 @@ import pytest
 
 from builders import CPU, RESNET50
 from paco_prof.measure.scaling.running_out import kind_under, own_limit
-from paco_prof.measure.worker_process import Ready, WorkerError
+from paco_prof.measure.worker_handle import Ready, WorkerError
 from paco_prof.records import Contestant, FailureKind
 
 LIMIT = 1000
