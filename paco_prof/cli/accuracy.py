@@ -54,7 +54,7 @@ def compare_accuracy(
     *,
     resume: Path | None,
     outputs: Outputs,
-    no_progress: bool,
+    silent: bool,
     quiet: bool,
 ) -> int:
     """Train what is compared, or what is left of it, and report it."""
@@ -77,7 +77,7 @@ def compare_accuracy(
 
     # What a comparison that goes on is of stands in its record, and in no option.
     own = choices.own_model if resume is None else OwnModel(record.contestants[0].workload.model)
-    with own.measuring(0.0, silent=quiet or no_progress) as measuring:
+    with own.measuring(0.0, silent=silent) as measuring:
         outcome = AccuracyComparison(record, measuring.progress, outputs.save_record).run()
     done = outcome.record
     if not any(run.accuracy is not None for run in done.runs):

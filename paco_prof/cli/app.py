@@ -21,6 +21,7 @@ from paco_prof.cli.check import check
 from paco_prof.cli.compare import compare
 from paco_prof.cli.doctor import doctor
 from paco_prof.cli.estimate import estimate
+from paco_prof.cli.groups import spelled_out
 from paco_prof.cli.history import history
 from paco_prof.cli.scale import scale
 from paco_prof.cli.show import show
@@ -46,13 +47,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(breakdown)
-app.command()(compare)
-app.command()(ablate)
-app.command()(scale)
-app.command()(estimate)
-app.command()(train)
-app.command()(check)
+app.command()(spelled_out(breakdown))
+app.command()(spelled_out(compare))
+app.command()(spelled_out(ablate))
+app.command()(spelled_out(scale))
+app.command()(spelled_out(estimate))
+app.command()(spelled_out(train))
+app.command()(spelled_out(check))
 app.command()(doctor)
 app.add_typer(baseline, name="baseline")
 app.command()(show)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.options import Model, ModelArgs, NoProgress, Quiet, Replace, Settings, Step, Timeout
+from paco_prof.cli.groups import CodeOptions, spelled_out
+from paco_prof.cli.options import NoProgress, Quiet, Settings, Timeout
 from paco_prof.cli.outputs import Outputs
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
 
@@ -24,16 +25,15 @@ def _root() -> None:
 
 
 @app.command()
+@spelled_out
 def save(
+    *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; a baseline that is there is replaced.")],
     variant: Annotated[
         str | None, typer.Option(metavar="NAME[+NAME]", help="What is measured.", show_default=False)
     ] = None,
     settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    code: CodeOptions,
     launches: Annotated[
         int | None, typer.Option(min=7, max=1000, help="Launches. [default: 14]", show_default=False)
     ] = None,
@@ -66,10 +66,7 @@ def save(
     choices = GateChoices(
         variant=variant,
         settings=tuple(settings or ()),
-        model=model,
-        model_args=tuple(model_args or ()),
-        step=step,
-        replace=tuple(replace or ()),
+        own_model=code.own_model,
         launches=launches,
         max_minutes=max_minutes,
         timeout=timeout,

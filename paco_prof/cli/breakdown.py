@@ -10,39 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
+from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
 from paco_prof.cli.options import (
-    Backbone,
-    BatchSize,
     Data,
     Device,
-    Dim,
     Epoch,
     GatherNegatives,
-    ImageSize,
-    Markdown,
-    Model,
-    ModelArgs,
     NoFidelity,
-    NoProgress,
-    NumClasses,
-    Output,
-    Parts,
-    Plot,
-    Quiet,
-    Replace,
     Seed,
-    Settings,
-    Step,
     Threads,
-    Window,
     Workers,
     auto_or_count,
-    chosen,
-    gathering,
     variant_option,
 )
-from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
 from paco_prof.cli.planning import base_workload, job_of, planned_variant
 from paco_prof.errors import ExitCode, PacoProfError, RankError
 from paco_prof.ranks import started_by, this_place
@@ -53,21 +33,12 @@ DEFAULT_DATA = "synthetic"
 
 
 def breakdown(
+    *,
     variant: Annotated[str | None, variant_option("baseline")] = None,
-    settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    code: CodeOptions,
     data: Data = None,
     workers: Workers = None,
-    batch_size: BatchSize = None,
-    backbone: Backbone = None,
-    image_size: ImageSize = None,
-    num_classes: NumClasses = None,
-    parts: Parts = None,
-    window: Window = None,
-    dim: Dim = None,
+    baseline: BaselineOptions,
     gather_negatives: GatherNegatives = False,
     device: Device = "auto",
     warmup: Annotated[
@@ -87,9 +58,6 @@ def breakdown(
     epoch: Epoch = 0,
     seed: Seed = 0,
     threads: Threads = None,
-    output: Output = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
     trace: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write a Chrome/Perfetto trace of one more step (.json or .json.gz)."),
@@ -102,8 +70,7 @@ def breakdown(
             "--capture-range=cudaProfilerApi --capture-range-end=stop paco-prof breakdown --nvtx.",
         ),
     ] = False,
-    no_progress: NoProgress = False,
-    quiet: Quiet = False,
+    results: OutputOptions,
 ) -> int:
     """Measure where the time of a PaCo-2 training step goes, forward and backward, stage by stage.
 
@@ -120,25 +87,16 @@ def breakdown(
     """
     plan_warmup, plan_steps = auto_or_count("--warmup", warmup, 0), auto_or_count("--steps", steps, 1)
     place = this_place()
-    outputs = Outputs(output, markdown, plot, trace).of_rank(place)
+    outputs = replaced(results.files, trace=trace).of_rank(place)
     outputs.check()
-    quiet = quiet or not place.is_first
-    explicit = chosen(
-        batch_size=batch_size,
-        backbone=backbone,
-        image_size=image_size,
-        num_classes=num_classes,
-        num_parts=parts,
-        window=window,
-        dim=dim,
-    )
+    quiet = results.quiet or not place.is_first
 
     placed: dict[str, Any] = {"device": device, "epoch": epoch, "seed": seed, "threads": threads, "workers": workers}
     placed["world_size"] = place.world_size
-    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
-    base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
-    overrides = [*(settings or []), *gathering(gather_negatives)]
-    planned = planned_variant(base, own.variant(variant, "baseline"), overrides, explicit, own)
+    own = code.own_model
+    base = base_workload(baseline.explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
+    overrides = baseline.overrides(gather_negatives=gather_negatives)
+    planned = planned_variant(base, own.variant(variant, "baseline"), overrides, baseline.explicit, own)
 
     # The profiler's library is told before it is loaded that its notes are not for our users.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -148,7 +106,7 @@ def breakdown(
 
     plan = Plan(plan_warmup, plan_steps, max_seconds, trace, not no_fidelity, nvtx)
     command = shareable_command([*started_by(place), *sys.argv[1:]])
-    with own.measuring(max_seconds, silent=quiet or no_progress) as measuring:
+    with own.measuring(max_seconds, silent=quiet or results.silent) as measuring:
         job, progress = job_of(planned), measuring.progress
         outcome = measure_breakdown(
             job, plan, progress, outputs.save_record, command, place=place, stderr=measuring.stderr

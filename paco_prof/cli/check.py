@@ -12,19 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.options import (
-    Markdown,
-    Model,
-    ModelArgs,
-    NoProgress,
-    Output,
-    Plot,
-    Quiet,
-    Replace,
-    Settings,
-    Step,
-    Timeout,
-)
+from paco_prof.cli.groups import CodeOptions, OutputOptions
+from paco_prof.cli.options import Settings, Timeout
 from paco_prof.cli.outputs import Outputs, print_text
 from paco_prof.errors import InterruptedRunError, PacoProfError
 
@@ -39,6 +28,7 @@ Only = Literal["budgets", "revision", "record"]
 
 
 def check(
+    *,
     budgets: Annotated[
         list[str] | None,
         typer.Option("--budget", metavar="SENTENCE", help="For example 'loss <= 10 %'; may be repeated."),
@@ -61,10 +51,7 @@ def check(
         typer.Option(metavar="NAME[+NAME]", help="What is checked. [default: exact]", show_default=False),
     ] = None,
     settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    code: CodeOptions,
     smallest_effect: Annotated[
         str | None,
         typer.Option(
@@ -104,11 +91,7 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML (GitLab reads it as well).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON, and no report.")] = False,
-    output: Output = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    no_progress: NoProgress = False,
-    quiet: Quiet = False,
+    results: OutputOptions,
 ) -> int:
     """Fail where a training step has become slower, or costs more than it may; and not for noise.
 
@@ -123,7 +106,7 @@ def check(
     Exit codes: 0 passed, 1 failed, 2 bad input, 3 inconclusive, 4 a measured process failed, 130 interrupted. Where
     GITHUB_ACTIONS is set, what is wrong is annotated; the report goes to GITHUB_STEP_SUMMARY.
     """
-    outputs = Outputs(output, markdown, plot, junit=junit)
+    outputs = replaced(results.files, junit=junit)
     table = configured(
         GateChoices(
             budgets=tuple(budgets or ()),
@@ -132,10 +115,7 @@ def check(
             only=only,
             variant=variant,
             settings=tuple(settings or ()),
-            model=model,
-            model_args=tuple(model_args or ()),
-            step=step,
-            replace=tuple(replace or ()),
+            own_model=code.own_model,
             smallest_effect=smallest_effect,
             launches=launches,
             max_minutes=max_minutes,
@@ -160,10 +140,10 @@ def check(
     command = shareable_command(["paco-prof", *sys.argv[1:]])
     from paco_prof.cli.progress import BarProgress, SilentProgress
 
-    with SilentProgress() if quiet or no_progress or as_json else BarProgress(60 * table.max_minutes) as progress:
+    with SilentProgress() if results.silent or as_json else BarProgress(60 * table.max_minutes) as progress:
         outcome = run_gate(gate, progress, outputs.save_record, command)
     view = gate_view(outcome.record)
-    _tell(outcome, view, outputs, on_screen=not quiet, as_json=as_json)
+    _tell(outcome, view, outputs, on_screen=not results.quiet, as_json=as_json)
     if isinstance(outcome.error, KeyboardInterrupt):
         num = sum(len(comparison.launches) for comparison in outcome.record.comparisons)
         raise InterruptedRunError(f"Interrupted after {num} launch{'es' if num != 1 else ''}.")

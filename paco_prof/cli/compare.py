@@ -7,51 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paco_prof.cli.accuracy import AccuracyChoices, compare_accuracy
-from paco_prof.cli.comparison import Choices, compare_or_resume
-from paco_prof.cli.engines import EngineChoice
-from paco_prof.cli.options import (
-    Address,
-    Backbone,
-    BatchSize,
-    CpusPerLaunch,
-    Data,
-    Device,
-    Dim,
-    EngineName,
-    Epoch,
-    GatherNegatives,
-    GpusPerLaunch,
-    ImageSize,
-    Launches,
-    Markdown,
-    MaxMinutes,
-    Model,
-    ModelArgs,
-    NoFidelity,
-    NoProgress,
-    NumClasses,
-    Output,
-    Pairs,
-    Parts,
-    Plot,
-    Quiet,
-    Replace,
-    Resume,
-    RetrySmaller,
-    Seed,
-    Sequential,
-    Settings,
-    Step,
-    Threads,
-    Timeout,
-    Window,
-    Workers,
-    auto_or_count,
-    chosen,
-    gathering,
-)
-from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
+from paco_prof.cli.comparison import ComparisonOptions, compare_or_resume
+from paco_prof.cli.groups import OutputOptions
+from paco_prof.cli.options import Resume
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,39 +19,11 @@ __all__ = ["compare"]
 
 
 def compare(
+    *,
     variants: Annotated[
         list[str] | None, typer.Argument(metavar="BASELINE VARIANT", help="Variants of paco-prof variants.")
     ] = None,
-    launches: Launches = None,
-    pairs: Pairs = "auto",
-    max_minutes: MaxMinutes = None,
-    batch_size: BatchSize = None,
-    backbone: Backbone = None,
-    image_size: ImageSize = None,
-    num_classes: NumClasses = None,
-    parts: Parts = None,
-    window: Window = None,
-    dim: Dim = None,
-    settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
-    data: Data = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    epoch: Epoch = 0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    gather_negatives: GatherNegatives = False,
-    sequential: Sequential = False,
-    retry_smaller: RetrySmaller = False,
-    timeout: Timeout = None,
-    no_fidelity: NoFidelity = False,
-    engine: EngineName = "local",
-    address: Address = None,
-    cpus_per_launch: CpusPerLaunch = None,
-    gpus_per_launch: GpusPerLaunch = None,
+    options: ComparisonOptions,
     accuracy: Annotated[
         bool, typer.Option("--accuracy", help="Train every variant, and compare accuracy and not times.")
     ] = False,
@@ -128,11 +58,7 @@ def compare(
         typer.Option("--no-twin", help="With --accuracy: train the reference loop itself, and not its exact twin."),
     ] = False,
     resume: Resume = None,
-    output: Output = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    no_progress: NoProgress = False,
-    quiet: Quiet = False,
+    outputs: OutputOptions,
 ) -> int:
     """Measure how much faster variants are than a baseline, and whether the difference is one.
 
@@ -146,7 +72,7 @@ def compare(
     loss and gradient stay those of your model in float64.
 
     Started by torchrun, every variant trains on all devices together, a process on each: torchrun --nproc-per-node 2
-    -m paco_prof compare. With --engine ray launches are taken by a cluster.
+    -m paco_prof compare.
 
     With --accuracy each variant is trained instead, on the same data (scikit-learn's digits by default) and with the
     same seeds: accuracy, the difference with its interval, whether a variant is as good within the margin, and the time
@@ -162,44 +88,17 @@ def compare(
     from paco_prof.variants.contestants import Field, compared
 
     names = variants or []
-    choices = Choices(
-        explicit=chosen(
-            batch_size=batch_size,
-            backbone=backbone,
-            image_size=image_size,
-            num_classes=num_classes,
-            num_parts=parts,
-            window=window,
-            dim=dim,
-        ),
-        overrides=(*(settings or ()), *gathering(gather_negatives)),
-        device=device,
-        epoch=epoch,
-        seed=seed,
-        threads=threads,
-        launches=launches,
-        pairs=auto_or_count("--pairs", pairs, 1),
-        max_minutes=max_minutes,
-        timeout=timeout,
-        sequential=sequential,
-        retry_smaller=retry_smaller,
-        fidelity=not no_fidelity,
-        data=data,
-        workers=workers,
-        own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
-        engine=EngineChoice(engine, address, cpus_per_launch, gpus_per_launch),
-    )
 
     of_accuracy = AccuracyChoices(seeds, epochs, margin, target, twins=not no_twin)
     if accuracy:
         return compare_accuracy(
-            choices,
+            options.choices(),
             of_accuracy,
             names,
             resume=resume,
-            outputs=Outputs(output, markdown, plot),
-            no_progress=no_progress,
-            quiet=quiet,
+            outputs=outputs.files,
+            silent=outputs.silent,
+            quiet=outputs.quiet,
         )
     if of_accuracy.given():
         raise UsageError(f"{of_accuracy.given()} goes with --accuracy.", "Add it, or leave the option away.")
@@ -208,12 +107,12 @@ def compare(
         return "compare", compared(field, names)
 
     return compare_or_resume(
-        choices,
+        options.choices(),
         contestants,
         resume=resume,
         names_given=bool(names),
         minutes_each=MINUTES_EACH,
-        outputs=Outputs(output, markdown, plot),
-        no_progress=no_progress,
-        quiet=quiet,
+        outputs=outputs.files,
+        silent=outputs.silent,
+        quiet=outputs.quiet,
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paco_prof.cli import options
 from paco_prof.cli.engines import EngineChoice
+from paco_prof.cli.groups import BaselineOptions, CodeOptions, OptionGroup
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import base_workload
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from paco_prof.records import ComparisonRecord, Contestant, Design
     from paco_prof.variants.contestants import Field
 
-__all__ = ["Choices", "compare_or_resume"]
+__all__ = ["Choices", "ComparisonOptions", "compare_or_resume"]
 
 DEFAULT_DATA = "synthetic"
 # Options that are not called like what they set.
@@ -96,6 +98,55 @@ class Choices:
         return Field(base, (*own_variants(Path.cwd()), *self.own_model.variants()), tuple(chosen))
 
 
+@dataclass(frozen=True)
+class ComparisonOptions(OptionGroup):
+    """The options that every comparison has."""
+
+    launches: options.Launches = None
+    pairs: options.Pairs = "auto"
+    max_minutes: options.MaxMinutes = None
+    baseline: BaselineOptions = field(default_factory=BaselineOptions)
+    code: CodeOptions = field(default_factory=CodeOptions)
+    data: options.Data = None
+    workers: options.Workers = None
+    device: options.Device = "auto"
+    epoch: options.Epoch = 0
+    seed: options.Seed = 0
+    threads: options.Threads = None
+    gather_negatives: options.GatherNegatives = False
+    sequential: options.Sequential = False
+    retry_smaller: options.RetrySmaller = False
+    timeout: options.Timeout = None
+    no_fidelity: options.NoFidelity = False
+    engine: EngineChoice = field(default_factory=EngineChoice)
+
+    def choices(self) -> Choices:
+        """What they say.
+
+        Raises:
+            typer.BadParameter: `--pairs` is neither auto nor a number.
+        """
+        return Choices(
+            explicit=self.baseline.explicit,
+            overrides=self.baseline.overrides(gather_negatives=self.gather_negatives),
+            device=self.device,
+            epoch=self.epoch,
+            seed=self.seed,
+            threads=self.threads,
+            launches=self.launches,
+            pairs=options.auto_or_count("--pairs", self.pairs, 1),
+            max_minutes=self.max_minutes,
+            timeout=self.timeout,
+            sequential=self.sequential,
+            retry_smaller=self.retry_smaller,
+            fidelity=not self.no_fidelity,
+            data=self.data,
+            workers=self.workers,
+            own_model=self.code.own_model,
+            engine=self.engine,
+        )
+
+
 def compare_or_resume(
     choices: Choices,
     contestants: Callable[[Field], tuple[Design, tuple[Contestant, ...]]],
@@ -104,7 +155,7 @@ def compare_or_resume(
     names_given: bool,
     minutes_each: float,
     outputs: Outputs,
-    no_progress: bool,
+    silent: bool,
     quiet: bool,
 ) -> int:
     """Run a comparison, a new one or one that goes on, and report it.
@@ -127,7 +178,7 @@ def compare_or_resume(
     from paco_prof.measure.endings import comparison_ending, refusal
 
     record = _new(choices, contestants, minutes_each) if resume is None else _resumed(choices, resume, names_given)
-    outcome = _measured(record, outputs, choices, silent=quiet or no_progress)
+    outcome = _measured(record, outputs, choices, silent=silent)
     if outcome.error is None and (refused := refusal(outcome.record)) is not None:
         raise refused
     if not any(launch.is_complete for launch in outcome.record.launches):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paco_prof.cli import options
+from paco_prof.cli.groups import OptionGroup
 from paco_prof.errors import UsageError
 from paco_prof.ranks import this_place
 
@@ -19,7 +21,7 @@ LOCAL, RAY = "local", "ray"
 
 
 @dataclass(frozen=True)
-class EngineChoice:
+class EngineChoice(OptionGroup):
     """The engine's options; None, or the default, is what was not given.
 
     Attributes:
@@ -28,10 +30,10 @@ class EngineChoice:
         cpus_per_launch, gpus_per_launch: that Ray keeps for each launch.
     """
 
-    engine: str = LOCAL
-    address: str | None = None
-    cpus_per_launch: int | None = None
-    gpus_per_launch: int | None = None
+    engine: options.EngineName = LOCAL
+    address: options.Address = None
+    cpus_per_launch: options.CpusPerLaunch = None
+    gpus_per_launch: options.GpusPerLaunch = None
 
     def given(self) -> str:
         """The first option that is not as it is by default; empty where all are."""

@@ -13,33 +13,8 @@ from paco_prof.cli.estimating import (
     measure_estimate,
     raise_what_ended_it,
 )
-from paco_prof.cli.options import (
-    Backbone,
-    BatchSize,
-    Data,
-    Device,
-    Dim,
-    ImageSize,
-    Markdown,
-    Model,
-    ModelArgs,
-    NoProgress,
-    NumClasses,
-    Output,
-    Parts,
-    Plot,
-    Quiet,
-    Replace,
-    Seed,
-    Settings,
-    Step,
-    Threads,
-    Window,
-    Workers,
-    chosen,
-)
-from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
+from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
+from paco_prof.cli.options import Data, Device, Seed, Threads, Workers
 from paco_prof.errors import ExitCode, PacoProfError, UsageError
 
 __all__ = ["estimate"]
@@ -53,6 +28,7 @@ def _count(text: str, *, least: int = 1) -> Any:
 
 
 def estimate(
+    *,
     epochs: Annotated[int | None, _count("Epochs of the run. [default: 100]")] = None,
     batches_per_epoch: Annotated[
         int | None, _count("Batches of the baseline in an epoch, on one device. [default: 1000, or the size of --data]")
@@ -95,26 +71,12 @@ def estimate(
     ] = None,
     data: Data = None,
     workers: Workers = None,
-    batch_size: BatchSize = None,
-    backbone: Backbone = None,
-    image_size: ImageSize = None,
-    num_classes: NumClasses = None,
-    parts: Parts = None,
-    window: Window = None,
-    dim: Dim = None,
-    settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    baseline: BaselineOptions,
+    code: CodeOptions,
     device: Device = "auto",
     seed: Seed = 0,
     threads: Threads = None,
-    output: Output = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    no_progress: NoProgress = False,
-    quiet: Quiet = False,
+    results: OutputOptions,
 ) -> int:
     """Tell how long a whole training run takes, before and after: per batch, per epoch, in total, with intervals.
 
@@ -127,7 +89,7 @@ def estimate(
     shown and written all the same.
     """
     inputs = tuple(records or ())
-    outputs = Outputs(output, markdown, plot)
+    outputs = results.files
     outputs.check(inputs)
 
     from paco_prof.analysis.estimates import RunSize
@@ -143,18 +105,18 @@ def estimate(
         price_per_hour=price_per_hour,
         watts=watts,
     )
-    explicit = chosen(
-        batch_size=batch_size,
-        backbone=backbone,
-        image_size=image_size,
-        num_classes=num_classes,
-        num_parts=parts,
-        window=window,
-        dim=dim,
+    options = Measurement(
+        baseline.explicit,
+        baseline.overrides(),
+        device,
+        seed,
+        threads,
+        steps,
+        max_seconds,
+        data,
+        workers,
+        code.own_model,
     )
-    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
-    overrides = tuple(settings or ())
-    options = Measurement(explicit, overrides, device, seed, threads, steps, max_seconds, data, workers, own)
     if inputs:
         if options.given():
             raise UsageError(
@@ -167,10 +129,10 @@ def estimate(
 
         projection_view(record)
         outputs.save_record(record)
-        outputs.render(record, on_screen=not quiet)
+        outputs.render(record, on_screen=not results.quiet)
         return ExitCode.DONE
-    measured, error = measure_estimate(variants or (), size, options, outputs, silent=quiet or no_progress)
+    measured, error = measure_estimate(variants or (), size, options, outputs, silent=results.silent)
     if measured is not None:
-        outputs.render(measured, on_screen=not quiet, is_saved=not isinstance(error, PacoProfError))
+        outputs.render(measured, on_screen=not results.quiet, is_saved=not isinstance(error, PacoProfError))
     raise_what_ended_it(measured, error)
     return ExitCode.DONE

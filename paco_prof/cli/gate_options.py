@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paco_prof.cli.own_model import OwnModel
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ class GateChoices:
 
     Attributes:
         budgets: sentences, beside those of the configuration, and in the place of one that is about the same.
-        against, baseline, variant, model, model_args, step, replace, smallest_effect, launches, max_minutes, timeout,
-            threads, device, seed: see `CheckTable`.
+        against, baseline, variant, smallest_effect, launches, max_minutes, timeout, threads, device, seed: see
+            `CheckTable`.
         only: of the three kinds of questions, the one that is asked.
         settings: those that `--set` changes.
+        own_model: what they say about a model of the user's own.
     """
 
     budgets: Sequence[str] = ()
@@ -34,10 +36,7 @@ class GateChoices:
     only: str | None = None
     variant: str | None = None
     settings: Sequence[str] = ()
-    model: str | None = None
-    model_args: Sequence[str] = ()
-    step: str | None = None
-    replace: Sequence[str] = ()
+    own_model: OwnModel = field(default_factory=OwnModel)
     smallest_effect: str | None = None
     launches: int | None = None
     max_minutes: float | None = None
@@ -65,17 +64,14 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
         for name in ("variant", "launches", "max_minutes", "timeout", "threads", "device", "seed")
         if getattr(choices, name) is not None
     }
-    table = with_code(table, folder, model=choices.model, step=choices.step, replacements=choices.replace)
-    if choices.model_args:
-        changes["model_args"] = {**table.model_args, **parse_arguments(choices.model_args)}
-    for option, entry in (
-        ("--model-arg", choices.model_args),
-        ("--step", choices.step),
-        ("--replace", choices.replace),
-    ):
+    own = choices.own_model
+    table = with_code(table, folder, model=own.model, step=own.step, replacements=own.replace)
+    if own.arguments:
+        changes["model_args"] = {**table.model_args, **parse_arguments(own.arguments)}
+    for option, entry in (("--model-arg", own.arguments), ("--step", own.step), ("--replace", own.replace)):
         if entry and table.model is None:
             raise UsageError(f"{option} goes with --model.", "Name your model, or leave the option away.")
-    if choices.variant is None and (choices.model is not None or choices.replace):
+    if choices.variant is None and (own.is_given or own.replace):
         changes["variant"] = default_variant(table.model, table.replace)
     if choices.budgets:
         changes["budgets"] = _budgets(table.budgets, choices.budgets, changes.get("variant", table.variant))
@@ -91,7 +87,7 @@ def configured(choices: GateChoices, folder: Path) -> CheckTable:
     elif table.baseline is not None and effect is not None:
         changes["baseline"] = replace(table.baseline, smallest_effect=effect)
     table = _only(replace(table, **changes), choices.only)
-    if choices.replace:
+    if own.replace:
         _refuse_unused_drop_ins(table)
     return table
 

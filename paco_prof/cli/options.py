@@ -45,8 +45,6 @@ __all__ = [
     "Window",
     "Workers",
     "auto_or_count",
-    "chosen",
-    "gathering",
     "variant_option",
 ]
 
@@ -220,13 +218,3 @@ def auto_or_count(option: str, text: str, least: int) -> int | None:
     if not text.isascii() or not text.isdecimal() or int(text) < least:
         raise typer.BadParameter(f"{text!r} is neither auto nor a whole number from {least}.", param_hint=option)
     return int(text)
-
-
-def chosen(**options: Any) -> dict[str, Any]:
-    """The options that were given, by the settings' names."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def gathering(gather_negatives: bool) -> list[str]:
-    """What `--gather-negatives` sets, as `--set` would."""
-    return ["gather_negatives=true"] if gather_negatives else []

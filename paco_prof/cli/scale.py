@@ -8,44 +8,15 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.engines import EngineChoice
-from paco_prof.cli.options import (
-    Address,
-    Backbone,
-    BatchSize,
-    CpusPerLaunch,
-    Device,
-    Dim,
-    EngineName,
-    Epoch,
-    GpusPerLaunch,
-    ImageSize,
-    Markdown,
-    Model,
-    ModelArgs,
-    NoProgress,
-    NumClasses,
-    Output,
-    Parts,
-    Plot,
-    Quiet,
-    Replace,
-    Seed,
-    Settings,
-    Step,
-    Threads,
-    Timeout,
-    Window,
-    auto_or_count,
-    chosen,
-)
-from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
+from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
+from paco_prof.cli.options import Device, Epoch, Seed, Threads, Timeout, auto_or_count
 from paco_prof.cli.scaling import ScaleOptions, scale_or_resume
 
 __all__ = ["scale"]
 
 
 def scale(
+    *,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,36 +75,19 @@ def scale(
         float | None,
         typer.Option(min=0.01, max=100_000.0, show_default=False, help="Minutes for everything. [default: 10]"),
     ] = None,
-    batch_size: BatchSize = None,
-    backbone: Backbone = None,
-    image_size: ImageSize = None,
-    num_classes: NumClasses = None,
-    parts: Parts = None,
-    window: Window = None,
-    dim: Dim = None,
-    settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    baseline: BaselineOptions,
+    code: CodeOptions,
     device: Device = "auto",
     epoch: Epoch = 0,
     seed: Seed = 0,
     threads: Threads = None,
     timeout: Timeout = None,
-    engine: EngineName = "local",
-    address: Address = None,
-    cpus_per_launch: CpusPerLaunch = None,
-    gpus_per_launch: GpusPerLaunch = None,
+    engine: EngineChoice,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Go on with the measurement that --output wrote, into the same file."),
     ] = None,
-    output: Output = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    no_progress: NoProgress = False,
-    quiet: Quiet = False,
+    outputs: OutputOptions,
 ) -> int:
     """Measure how time and memory grow, stage by stage, and predict what was not run.
 
@@ -158,23 +112,13 @@ def scale(
         steps=auto_or_count("--steps", steps, 1),
         max_minutes=max_minutes,
         timeout=timeout,
-        explicit=chosen(
-            batch_size=batch_size,
-            backbone=backbone,
-            image_size=image_size,
-            num_classes=num_classes,
-            num_parts=parts,
-            window=window,
-            dim=dim,
-        ),
-        overrides=tuple(settings or ()),
+        explicit=baseline.explicit,
+        overrides=baseline.overrides(),
         device=device,
         epoch=epoch,
         seed=seed,
         threads=threads,
-        own_model=OwnModel(model, tuple(model_args or ()), step, tuple(replace or ())),
-        engine=EngineChoice(engine, address, cpus_per_launch, gpus_per_launch),
+        own_model=code.own_model,
+        engine=engine,
     )
-    return scale_or_resume(
-        options, resume=resume, outputs=Outputs(output, markdown, plot), silent=quiet or no_progress, quiet=quiet
-    )
+    return scale_or_resume(options, resume=resume, outputs=outputs.files, silent=outputs.silent, quiet=outputs.quiet)

@@ -10,30 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from paco_prof.cli.groups import BaselineOptions, CodeOptions
 from paco_prof.cli.options import (
-    Backbone,
-    BatchSize,
     Data,
     Device,
-    Dim,
     GatherNegatives,
-    ImageSize,
-    Model,
-    ModelArgs,
     NoFidelity,
     NoProgress,
-    NumClasses,
-    Parts,
     Quiet,
-    Replace,
     Seed,
-    Settings,
-    Step,
     Threads,
-    Window,
     Workers,
-    chosen,
-    gathering,
     variant_option,
 )
 from paco_prof.cli.own_model import OwnModel
@@ -56,12 +43,9 @@ DEFAULT_EPOCHS = 5
 
 
 def train(
+    *,
     variant: Annotated[str | None, variant_option("exact")] = None,
-    settings: Settings = None,
-    model: Model = None,
-    model_args: ModelArgs = None,
-    step: Step = None,
-    replace: Replace = None,
+    code: CodeOptions,
     data: Data = None,
     epochs: Annotated[
         int | None,
@@ -80,13 +64,7 @@ def train(
         float, typer.Option(min=0.0001, help="Longest time between two checkpoints within an epoch.")
     ] = 10.0,
     drop_last: Annotated[bool, typer.Option("--drop-last", help="Leave out a last batch that is not full.")] = False,
-    batch_size: BatchSize = None,
-    backbone: Backbone = None,
-    image_size: ImageSize = None,
-    num_classes: NumClasses = None,
-    parts: Parts = None,
-    window: Window = None,
-    dim: Dim = None,
+    baseline: BaselineOptions,
     workers: Workers = None,
     device: Device = "auto",
     seed: Seed = 0,
@@ -108,23 +86,14 @@ def train(
 
     Started by torchrun, every process trains the same model on images of its own, and gradients are averaged: torchrun
     --nproc-per-node 2 -m paco_prof train. Images of an epoch and of an evaluation are dealt to all of them, and the
-    first writes. A run goes on with as many as it began with; of several machines the first one's --out has to hold
-    the checkpoint.
+    first writes. A run goes on with as many as it began with; of several machines that of rank 0 has to hold the
+    checkpoint.
 
     Exit codes: 0 done, 2 bad input, 4 the training failed, 130 interrupted; --resume goes on from there.
     """
     place = this_place()
     folder = RunFolder(out, place)
     folder.check(resume=resume)
-    explicit = chosen(
-        batch_size=batch_size,
-        backbone=backbone,
-        image_size=image_size,
-        num_classes=num_classes,
-        num_parts=parts,
-        window=window,
-        dim=dim,
-    )
 
     placed: dict[str, Any] = {
         "device": device,
@@ -134,11 +103,11 @@ def train(
         "drop_last": drop_last,
         "world_size": place.world_size,
     }
-    own = OwnModel(model, tuple(model_args or ()), step, tuple(replace or ()))
-    base = base_workload(explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
+    own = code.own_model
+    base = base_workload(baseline.explicit, data=data or DEFAULT_DATA, own_model=own, **placed)
     refuse_synthetic(base)
-    overrides = [*(settings or []), *gathering(gather_negatives)]
-    planned = planned_variant(base, own.variant(variant, "exact"), overrides, explicit, own)
+    overrides = baseline.overrides(gather_negatives=gather_negatives)
+    planned = planned_variant(base, own.variant(variant, "exact"), overrides, baseline.explicit, own)
 
     def plan_after(checkpoint: Checkpoint | None) -> RunPlan:
         from paco_prof.records import RunPlan
