@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 __all__ = [
@@ -58,7 +59,7 @@ _SPANS = (
 _WATT_HOURS = ((1.0, "Wh", 1000.0), (1e3, "kWh", 1000.0), (1e6, "MWh", math.inf))
 _BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(MB|GB|MiB|GiB)", re.IGNORECASE)
 _BYTE_UNITS = {"mb": 10**6, "gb": 10**9, "mib": 2**20, "gib": 2**30}
-# How many times as far as its figure an interval may reach before its ends choose the unit.
+# How many times as far as its figure an interval may reach before its ends have units of their own.
 _FAR = 20
 
 
@@ -190,8 +191,8 @@ def ratio(value: float) -> str:
 
 
 def ratio_interval(low: float | None, high: float | None) -> str:
-    """`2.31 to 2.58`: the ends of a ratio's interval, to three digits; empty where there is none."""
-    return "" if low is None or high is None else f"{_ratio_digits(low)} to {_ratio_digits(high)}"
+    """`2.31 to 2.58`, `2.31 or more`: the ends of a ratio's interval, to three digits; empty where there is none."""
+    return "" if low is None or high is None else _ends(low, high, _ratio_digits)
 
 
 def precise_ratio(value: float) -> str:
@@ -261,14 +262,17 @@ def span(seconds: float | None) -> str:
 
 
 def span_with_interval(seconds: float | None, low: float | None, high: float | None) -> str:
-    """`104.3 min (98.1 to 110.2)`: a time and the ends of its interval, all of them in one unit."""
+    """`104.3 min (98.1 to 110.2)`: a time and the ends of its interval, all of them in one unit; `38.9 s (29.1 s to
+    22.1 h)` where an end is so far away that one unit would make nothing of the others, `38.9 s (29.1 s or more)` where
+    there is none.
+    """
     if seconds is None or low is None or high is None or low == high:
         return span(seconds)
-    ends = [abs(end) for end in (low, high) if math.isfinite(end)]
-    farthest = max(abs(seconds), *ends)
-    unit, name = _span_unit(seconds if abs(seconds) * _FAR > farthest else farthest)
-    value, *rest = (_in_span_unit(figure, unit, name) for figure in (seconds, low, high))
-    return f"{value} {name} ({rest[0]} to {rest[1]})"
+    farthest = max(abs(low), abs(high))
+    if math.isinf(farthest) or abs(seconds) * _FAR <= farthest:
+        return f"{span(seconds)} ({_ends(low, high, span)})"
+    unit, name = _span_unit(seconds)
+    return f"{span(seconds)} ({_ends(low, high, lambda end: _in_span_unit(end, unit, name))})"
 
 
 def money(amount: float) -> str:
@@ -332,11 +336,22 @@ def gigabytes(number: int | None) -> str:
 
 
 def gigabytes_interval(number: float, low: float | None, high: float | None) -> str:
-    """`4.31 GB (4.29 to 4.33)`: a memory and the ends of its interval, where it has one, all of them in one unit."""
+    """`4.31 GB (4.29 to 4.33)`: a memory and the ends of its interval, where it has one, all of them in one unit;
+    `4.31 GB (4.29 GB or more)` where the interval has no end.
+    """
     if low is None or high is None:
         return gigabytes(round(number))
+    if math.isinf(low) or math.isinf(high):
+        return f"{gigabytes(round(number))} ({_ends(low, high, lambda end: gigabytes(round(end)))})"
     unit, decimals = (1e9, 0) if number >= 1e11 else (1e9, 2) if number >= 1e8 else (1e6, 1)
-    return f"{gigabytes(round(number))} ({_sign(low / unit, decimals)} to {_sign(high / unit, decimals)})"
+    return f"{gigabytes(round(number))} ({_ends(low, high, lambda end: _sign(end / unit, decimals))})"
+
+
+def _ends(low: float, high: float, shown: Callable[[float], str]) -> str:
+    """`98.1 to 110.2`, `98.1 or more`, `110.2 or less`, `anything`: an interval, which may have no end."""
+    if low == -math.inf:
+        return "anything" if high == math.inf else f"{shown(high)} or less"
+    return f"{shown(low)} or more" if high == math.inf else f"{shown(low)} to {shown(high)}"
 
 
 def parse_bytes(text: str) -> float | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from builders import CPU, EXACT, RESNET50, Times, training_of
+from paco_prof.analysis.scale import ScaledVariant, ScaleView, scale_view
 from paco_prof.records import (
     Contestant,
     Factor,
@@ -25,7 +27,20 @@ from paco_prof.records import (
 )
 from paco_prof.settings import with_settings
 
-__all__ = ["BASELINE", "RECORDS", "Law", "exact", "grid_record", "point", "reference", "search_record", "survey_record"]
+__all__ = [
+    "BASELINE",
+    "RECORDS",
+    "Law",
+    "baseline",
+    "exact",
+    "grid_record",
+    "point",
+    "reference",
+    "search_record",
+    "survey_record",
+    "swept",
+    "usual",
+]
 
 # Sizes -> seconds of each stage's forward pass; backward takes twice as long.
 Law = Callable[[tuple[int, ...]], Mapping[str, float]]
@@ -108,11 +123,32 @@ def survey_record(**changes: Any) -> ScaleRecord:
     return record.model_copy(update=changes)
 
 
+def baseline(record: ScaleRecord) -> ScaledVariant:
+    """What a record says of its first variant."""
+    return scale_view(record).variants[0]
+
+
+@cache
+def usual() -> ScaleView:
+    """The view of the usual record, which is not built again and again."""
+    return scale_view(survey_record())
+
+
+def swept(law: Law, sizes: tuple[int, ...], target: int | None = None, noise: float = 0.01) -> ScaleRecord:
+    """The baseline following a law."""
+    plan = ScalePlan(
+        factors=(Factor(name="batch_size", sizes=sizes),), launches=2, target=None if target is None else (target,)
+    )
+    points = tuple(point(0, some, n, law, noise) for n in range(2) for some in plan.combinations)
+    return survey_record(plan=plan, points=points, contestants=(BASELINE,))
+
+
 def grid_record() -> ScaleRecord:
-    """One variant over batches and parts."""
+    """One variant over batches and parts, of which the loss takes every pair."""
 
     def law(sizes: tuple[int, ...]) -> dict[str, float]:
-        return {"backbone": 0.09 * sizes[0], "loss/pac": 0.0002 * sizes[0] ** 3 * sizes[1] ** 2, "optimizer": 0.036}
+        pac = reference(sizes)["loss/pac"] * (sizes[1] / 4) ** 2
+        return {"backbone": 0.09 * sizes[0], "loss/pac": pac, "optimizer": 0.036}
 
     factors = (Factor(name="batch_size", sizes=(2, 4, 8)), Factor(name="num_parts", sizes=(2, 4, 8)))
     plan = ScalePlan(factors=factors, launches=1, target=(16, 4))

@@ -6,18 +6,16 @@ so that stages need not add up to the step to the last digit. Fits rest on compl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from paco_prof.analysis.breakdown import stage_paths, stage_rows, typical_times
 from paco_prof.analysis.pooling import undivided
-from paco_prof.analysis.scale_memory import peak_row, saved_rows
+from paco_prof.analysis.scale_memory import peak_rows, saved_rows
+from paco_prof.analysis.scale_parts import Hindcast, hindcast_of_step, shares_of, step_parts
 from paco_prof.analysis.scale_rows import (
     BACKWARD,
     FORWARD,
-    REST,
     STEP,
     GrowthRow,
     Sizes,
@@ -30,37 +28,7 @@ from paco_prof.records import Contestant, Largest, ScaleFailure, ScalePoint, Sca
 from paco_prof.stats.growth import Growth, Prediction
 from paco_prof.stats.summary import SMALLEST_SHARE
 
-__all__ = ["Hindcast", "ScaleView", "ScaledVariant", "VariantRatio", "hindcast", "scale_view"]
-
-# Sizes that must be left for a fit that is held against the largest.
-HINDCAST_FROM = 3
-# Share of the step, measured or predicted at the target, from which on a stage is predicted by itself.
-PART_FROM = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Hindcast:
-    """The largest size, left out of the fit and predicted from the others.
-
-    Attributes:
-        predicted: with the interval.
-        measured: the median over launches.
-    """
-
-    sizes: Sizes
-    predicted: Prediction
-    measured: float
-
-    @property
-    def error(self) -> float:
-        """Predicted over measured, less one."""
-        return self.predicted.value / self.measured - 1.0
-
-    @property
-    def is_inside(self) -> bool | None:
-        """Whether the interval holds what was measured; None where there is no interval."""
-        low, high = self.predicted.low, self.predicted.high
-        return None if low is None or high is None else low <= self.measured <= high
+__all__ = ["ScaleView", "ScaledVariant", "VariantRatio", "scale_view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +45,13 @@ class ScaledVariant:
         parts: what the step is the sum of, and is predicted as, because stages of unlike powers are none together: the
             stages without parents that take a twentieth of it or more at some size, or would at the target, by a fit
             that is sure that they grow; and all the rest as one, because what is small is noisy, and a power of noise
-            is anything.
+            is anything. There is no rest where nothing is left; and the step alone where its parts cannot be told.
         hindcast: of the step; None where sizes are too few.
-        peak: bytes, growth and prediction; None where no launch tells its memory.
+        peak: bytes and prediction, which is the sum of those of `saved` and `peak_rest`; where there is no `peak_rest`,
+            a quantity by itself, with its growth; None where no launch tells its memory.
         peak_of: whose: device or process.
+        peak_rest: the peak beside what is in `saved`: parameters, the optimizer's state, the process, and whatever
+            else is alive at that moment; None where nobody knows it.
         saved: what stages keep for the backward pass, bytes, all inside them included.
         whole_backward: why backward is one stage; empty where it is divided.
         failures: what did not end as planned.
@@ -96,6 +67,7 @@ class ScaledVariant:
     hindcast: Hindcast | None = None
     peak: GrowthRow | None = None
     peak_of: str = ""
+    peak_rest: GrowthRow | None = None
     saved: tuple[GrowthRow, ...] = ()
     whole_backward: str = ""
     failures: tuple[ScaleFailure, ...] = ()
@@ -181,11 +153,12 @@ def _variant(record: ScaleRecord, place: int) -> ScaledVariant:
     whole = next((p.training.backward_whole for p in points if p.training.backward_whole), "")
     measured = [_seconds(point.training if not whole else undivided(point.training)) for point in points]
     rows, small = _rows(points, measured, target)
-    parts = _parts(points, measured, (*rows, *small), target)
+    parts = step_parts(points, measured, (*rows, *small), target)
     rows, small = (*rows, *(row for row in small if row in parts)), tuple(row for row in small if row not in parts)
     if rows:
         rows = (replace(rows[0], target=total([part.target for part in parts])), *rows[1:])
-    peak, peak_of = peak_row(points, target)
+    saved = saved_rows(points, target)
+    peak, peak_rest, peak_of = peak_rows(points, saved, target)
     return ScaledVariant(
         place=place,
         contestant=contestant,
@@ -193,10 +166,11 @@ def _variant(record: ScaleRecord, place: int) -> ScaledVariant:
         rows=rows,
         small=small,
         parts=parts,
-        hindcast=hindcast(rows[0], parts) if rows else None,
+        hindcast=hindcast_of_step(points, measured, rows[0]) if rows else None,
         peak=peak,
         peak_of=peak_of,
-        saved=saved_rows(points, target),
+        peak_rest=peak_rest,
+        saved=saved,
         whole_backward=whole,
         failures=failures,
         largest=largest,
@@ -207,13 +181,7 @@ def _rows(
     points: Sequence[ScalePoint], measured: Sequence[Mapping[str, float]], target: Sizes | None
 ) -> tuple[tuple[GrowthRow, ...], tuple[GrowthRow, ...]]:
     """The rows of a step, and those of stages without parents that are too small to be shown."""
-    shares: dict[str, float] = {}
-    for sizes in dict.fromkeys(point.sizes for point in points):
-        here = [seconds for point, seconds in zip(points, measured, strict=True) if point.sizes == sizes]
-        step = median(seconds[STEP] for seconds in here)
-        for path in {path for seconds in here for path in seconds}:
-            share = median(seconds.get(path, 0.0) for seconds in here) / step
-            shares[path] = max(share, shares.get(path, 0.0))
+    shares = shares_of(points, measured)
     # A backward pass that is one stage is what its phase is already called, and stands last.
     stages = [path for path in stage_paths(point.training for point in points) if path in shares]
     stages += sorted(set(shares) - {STEP, FORWARD, BACKWARD, *stages})
@@ -232,53 +200,6 @@ def _seconds(training: Training) -> dict[str, float]:
     step, phases = typical_times(training)
     found = {STEP: step.value, FORWARD: phases["forward"].value, BACKWARD: phases["backward"].value}
     return {**found, **{row.path: row.total.value for row in stage_rows(training) if row.total is not None}}
-
-
-def _parts(
-    points: Sequence[ScalePoint],
-    measured: Sequence[Mapping[str, float]],
-    rows: Sequence[GrowthRow],
-    target: Sizes | None,
-) -> tuple[GrowthRow, ...]:
-    """The stages without parents that are large enough, or will be, and what the step takes beside them."""
-    stages = [row for row in rows if row.is_stage and row.depth == 0]
-    parts = _with_rest(points, measured, [row for row in stages if row.share >= PART_FROM], target)
-    whole = total([part.target for part in parts])
-    if whole is None:
-        return parts
-    large = [row for row in stages if row in parts or _will_be_large(row, whole.value)]
-    return parts if len(large) == sum(part.is_stage for part in parts) else _with_rest(points, measured, large, target)
-
-
-def _with_rest(
-    points: Sequence[ScalePoint],
-    measured: Sequence[Mapping[str, float]],
-    stages: Sequence[GrowthRow],
-    target: Sizes | None,
-) -> tuple[GrowthRow, ...]:
-    rest = [{REST: each[STEP] - sum(each.get(row.path, 0.0) for row in stages)} for each in measured]
-    left = growth_row(REST, points, rest, target)
-    return (*stages, left) if left.launches else tuple(stages)
-
-
-def _will_be_large(row: GrowthRow, whole: float) -> bool:
-    """Whether a stage takes much of a step at the target, and is known to grow: noise predicts anything."""
-    if row.growth is None or row.target is None:
-        return False
-    is_growing = any(exponent.low is not None and exponent.low > 0 for exponent in row.growth.exponents)
-    return is_growing and row.target.value >= PART_FROM * whole
-
-
-def hindcast(whole: GrowthRow, parts: Sequence[GrowthRow]) -> Hindcast | None:
-    """The largest size of a quantity, from what its parts are at all others; None where these are too few."""
-    largest = max(whole.launches, key=lambda sizes: (math.prod(sizes), sizes))
-    if len(whole.launches) <= HINDCAST_FROM:
-        return None
-    fits = [
-        fit_launches({sizes: values for sizes, values in part.launches.items() if sizes != largest}) for part in parts
-    ]
-    predicted = total([None if fit is None else fit.predict(largest) for fit in fits])
-    return None if predicted is None else Hindcast(largest, predicted, median(whole.launches[largest]))
 
 
 def _ratio(first: ScaledVariant, variant: ScaledVariant, target: Sizes | None) -> VariantRatio | None:

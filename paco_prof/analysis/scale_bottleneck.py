@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -38,16 +38,19 @@ class Crossover:
         before: of the stage that was.
         size: where their fitted times cross; of a measured one, the first size from which on it takes longer at all.
         low, high: where the crossing may be: the last measured size at which it still took less, and `size`; or,
-            predicted, the interval that the two fits allow, None where one of them does not end it.
-        is_measured: whether it lies within the sizes.
+            predicted, the interval that the two fits allow.
+        is_measured: whether launches show it; else the fits do.
+        is_within: whether it is predicted and still no larger than the largest size, where launches cannot tell yet
+            which of both takes longer.
     """
 
     path: str
     before: str
     size: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     is_measured: bool
+    is_within: bool = False
 
 
 def bottleneck_at(variant: ScaledVariant, sizes: Sizes) -> Bottleneck | None:
@@ -74,7 +77,8 @@ def crossovers(variant: ScaledVariant) -> tuple[Crossover, ...]:
     """Where the bottleneck changes with the one factor, within the sizes and beyond; none for two factors.
 
     Within the sizes, a stage has overtaken another one if it takes longer at every size from there on; where sizes have
-    several launches, by clearly more than these scatter: medians that are as good as equal change places by chance.
+    several launches, by clearly more than these scatter: medians that are as good as equal change places by chance. If
+    they are so at the largest sizes, the fits say where it overtakes: the sizes cannot.
     """
     sizes = variant.sizes
     if not sizes or len(sizes[0]) != 1:
@@ -111,39 +115,46 @@ def _order(one: GrowthRow, other: GrowthRow, sizes: Sizes) -> Literal[-1, 0, 1]:
 
 
 def _beyond(variant: ScaledVariant) -> Crossover | None:
-    """The next change that the fits predict."""
+    """The next change that the fits predict: of whatever may lead at the largest size."""
     largest = variant.sizes[-1]
     now = bottleneck_at(variant, largest)
-    leading = None if now is None else variant.row(now.path)
-    if leading is None or leading.growth is None or leading.growth.exponent.low is None:
+    top = None if now is None else variant.row(now.path)
+    if top is None:
         return None
+    leading = [row for row in variant.top_stages if row is top or _order(top, row, largest) == 0]
     met = [
         c
-        for row in (*variant.top_stages, *variant.small)
-        if (c := _meeting(leading, row, float(largest[0]))) is not None
+        for one in leading
+        for other in (*variant.top_stages, *variant.small)
+        if (c := _meeting(one, other, variant.sizes)) is not None
     ]
     return min(met, key=lambda crossover: crossover.size, default=None)
 
 
-def _meeting(leading: GrowthRow, other: GrowthRow, largest: float) -> Crossover | None:
-    """Where another stage, of which it is known that it grows, overtakes the one that leads at the largest size."""
+def _meeting(leading: GrowthRow, other: GrowthRow, sizes: Sequence[Sizes]) -> Crossover | None:
+    """Where another stage, of which it is known that it grows, overtakes one that led at the last size that tells."""
     one, two = leading.growth, other.growth
-    if other is leading or one is None or two is None or not two.exponent.low or two.exponent.low <= 0:
+    if other is leading or one is None or two is None or not leading.has_interval:
         return None
+    if two.exponent.low is None or two.exponent.low <= 0:
+        return None
+    clear = [(some, order) for some in sizes if (order := _order(leading, other, some))]
+    if not clear or clear[-1][1] > 0:
+        return None
+    start, largest = float(clear[-1][0][0]), float(sizes[-1][0])
     end = largest * FARTHEST
 
     def gap(size: float) -> float:
         return math.log(two.at((size,)) / one.at((size,)))
 
-    size = _zero(gap, largest, end)
-    if size is None or gap(largest) >= 0:
-        return None
-
     def with_slack(sign: float) -> Callable[[float], float]:
         return lambda size: gap(size) + sign * _slack(one, two, size)
 
-    low, high = (_zero(with_slack(sign), largest, end) for sign in (1.0, -1.0))
-    return Crossover(other.path, leading.path, size, low, high, is_measured=False)
+    low, size, high = (_zero(each, start, end) for each in (with_slack(1.0), gap, with_slack(-1.0)))
+    # Without an end above, it may as well never happen.
+    if low is None or size is None or high is None or gap(start) >= 0:
+        return None
+    return Crossover(other.path, leading.path, size, low, high, is_measured=False, is_within=size <= largest)
 
 
 def _slack(one: Growth, two: Growth, size: float) -> float:

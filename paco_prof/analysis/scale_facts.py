@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from paco_prof.analysis.findings import BusyMachine, LeftOut, UndividedBackward
 from paco_prof.analysis.machine_findings import Oversubscribed
-from paco_prof.analysis.scale import Hindcast
 from paco_prof.analysis.scale_bottleneck import Bottleneck, Crossover
+from paco_prof.analysis.scale_parts import Hindcast
 from paco_prof.analysis.scale_rows import GrowthRow, Sizes
 from paco_prof.records import Largest, ScaleFailure, Status
 from paco_prof.stats.growth import Growth, Prediction
@@ -58,11 +58,16 @@ class SizeFailed:
 
 @dataclass(frozen=True, slots=True)
 class NoInterval:
-    """A variant with so few sizes that its exponents have no interval, or that there are none."""
+    """A variant with so few sizes that its exponents have no interval, or that there are none.
+
+    Attributes:
+        unvaried: factors that have no exponent however many sizes there are, because none differ in them alone.
+    """
 
     name: str
     num_sizes: int
     num_factors: int
+    unvaried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,17 @@ class BottleneckMoves:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """The step at the target."""
+    """The step at the target.
+
+    Attributes:
+        measured: the variant's sizes.
+    """
 
     name: str
     factors: tuple[str, ...]
     target: Sizes
     step: Prediction
+    measured: tuple[Sizes, ...]
 
 
 @dataclass(frozen=True, slots=True)

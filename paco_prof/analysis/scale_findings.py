@@ -28,6 +28,7 @@ from paco_prof.analysis.scale_facts import (
 )
 from paco_prof.analysis.scale_rows import GrowthRow
 from paco_prof.records import ScaleRecord
+from paco_prof.stats.growth import Growth
 
 __all__ = ["find_in_scale"]
 
@@ -42,6 +43,7 @@ def find_in_scale(record: ScaleRecord, view: ScaleView) -> tuple[ScaleFinding, .
     return (
         *_about_the_run(record, view),
         *(finding for variant in view.variants for finding in _about(record, view, variant)),
+        *_about_the_distance(view),
         *_about_the_machine(record),
     )
 
@@ -80,7 +82,7 @@ def _about(record: ScaleRecord, view: ScaleView, variant: ScaledVariant) -> Iter
 def _about_the_growth(view: ScaleView, variant: ScaledVariant, step: GrowthRow) -> Iterator[ScaleFinding]:
     growth = step.growth
     if growth is None or growth.exponent.low is None:
-        yield NoInterval(variant.name, len(variant.sizes), len(view.factors))
+        yield NoInterval(variant.name, len(variant.sizes), len(view.factors), _unvaried(view, variant, growth))
     for row in variant.rows:
         if row.growth is not None and row.growth.apart and row.share >= WORTH_NAMING:
             yield SizesApart(variant.name, row.path, view.factors, row.growth.apart)
@@ -98,6 +100,14 @@ def _about_the_growth(view: ScaleView, variant: ScaledVariant, step: GrowthRow) 
         yield LargestHeldOut(variant.name, view.factors, variant.hindcast)
 
 
+def _unvaried(view: ScaleView, variant: ScaledVariant, growth: Growth | None) -> tuple[str, ...]:
+    """The factors that have one size only; all of them, if none has and there is no growth all the same."""
+    if growth is not None:
+        return ()
+    sizes = zip(view.factors, zip(*variant.sizes, strict=True), strict=True)
+    return tuple(factor for factor, of_factor in sizes if len(set(of_factor)) == 1) or view.factors
+
+
 def _fastest(variant: ScaledVariant, place: int) -> GrowthRow | None:
     rows = [r for r in variant.top_stages if r.growth is not None and r.growth.grows and r.share >= WORTH_NAMING]
 
@@ -110,11 +120,10 @@ def _fastest(variant: ScaledVariant, place: int) -> GrowthRow | None:
 def _about_the_target(
     record: ScaleRecord, view: ScaleView, variant: ScaledVariant, step: GrowthRow
 ) -> Iterator[ScaleFinding]:
-    if view.target is None or step.target is None:
+    if view.target is None:
         return
-    yield Predicted(variant.name, view.factors, view.target, step.target)
-    if step.target.beyond > FAR:
-        yield FarBeyond(step.target.beyond)
+    if step.target is not None:
+        yield Predicted(variant.name, view.factors, view.target, step.target, variant.sizes)
     if variant.peak is not None and variant.peak.target is not None:
         available = _available(record, variant)
         yield MemoryAtTarget(variant.name, view.factors, view.target, variant.peak.target, variant.peak_of, available)
@@ -126,6 +135,14 @@ def _available(record: ScaleRecord, variant: ScaledVariant) -> int | None:
         return record.plan.memory_limit_bytes
     of_device = variant.peak_of == "device"
     return record.environment.accelerator_memory_bytes if of_device else record.environment.memory_bytes
+
+
+def _about_the_distance(view: ScaleView) -> Iterator[ScaleFinding]:
+    """Of whichever variant starts from the smallest sizes; all of them have one target."""
+    targets = [row.target for variant in view.variants for row in (variant.step, variant.peak) if row is not None]
+    beyond = max((target.beyond for target in targets if target is not None), default=0.0)
+    if beyond > FAR:
+        yield FarBeyond(beyond)
 
 
 def _about_the_machine(record: ScaleRecord) -> Iterator[ScaleFinding]:

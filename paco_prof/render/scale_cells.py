@@ -9,13 +9,19 @@ from paco_prof import units
 from paco_prof.analysis.scale_rows import BACKWARD, FORWARD, REST, STEP
 from paco_prof.records import Largest
 from paco_prof.render.labels import plain_title
-from paco_prof.stats.growth import Exponent, Prediction
+from paco_prof.stats.growth import Exponent, Growth, Prediction
 
 __all__ = [
+    "APART",
+    "LOWER_ORDER",
+    "POWER_ALONE",
+    "bytes_cell",
     "exponent_cell",
     "factor_words",
     "fits_nothing",
+    "marked_exponent",
     "number",
+    "ratio_cell",
     "row_title",
     "size_cell",
     "size_words",
@@ -33,6 +39,8 @@ _FACTORS = {
     "num_classes": "number of classes",
 }
 _BESIDE_STAGES = {STEP: "Step", FORWARD: "Forward", BACKWARD: "Backward", REST: "The rest"}
+# Marks of an exponent: a lower power stands beside it, its fit leaves out a size, it knows no shape but the power.
+LOWER_ORDER, APART, POWER_ALONE = "†", "‡", "§"
 # An interval this narrow or narrower takes as many digits as its figure.
 _NARROW = 0.2
 
@@ -85,16 +93,43 @@ def exponent_cell(exponent: Exponent) -> str:
     return f"{value} ({_outwards(low, digits, math.floor)} to {_outwards(high, digits, math.ceil)})"
 
 
+def marked_exponent(growth: Growth, place: int) -> str:
+    """`3.02 (3.00 to 3.03) †`: the exponent of a factor, and the marks that notes explain."""
+    marks = LOWER_ORDER if growth.lower_of == place else ""
+    marks += (APART if growth.apart else "") + (POWER_ALONE if growth.is_taken_for_power else "")
+    return f"{exponent_cell(growth.exponents[place])} {marks}".rstrip()
+
+
 def span_cell(predicted: Prediction | None) -> str:
-    """`29.4 min (17.2 to 50.7)`: a time and the ends of its interval, where there is one."""
+    """`29.4 min (17.2 to 50.7)`, `38.9 s (29.1 s or more)`: a time and the ends of its interval, where there is one."""
     if predicted is None:
         return units.MISSING
-    return units.span_with_interval(predicted.value, predicted.low, predicted.high)
+    return units.span_with_interval(predicted.value, *_ends(predicted))
+
+
+def bytes_cell(predicted: Prediction | None) -> str:
+    """`4.31 GB (4.29 to 4.33)`: a memory and the ends of its interval, where there is one."""
+    if predicted is None:
+        return units.MISSING
+    return units.gigabytes_interval(predicted.value, *_ends(predicted))
+
+
+def ratio_cell(predicted: Prediction | None) -> str:
+    """`150x (28.7 to 589)`: a quotient and the ends of its interval, where there is one."""
+    if predicted is None:
+        return units.MISSING
+    ends = units.ratio_interval(*_ends(predicted))
+    return units.precise_ratio(predicted.value) + (f" ({ends})" if ends else "")
 
 
 def fits_nothing(largest: Largest) -> bool:
     """Whether memory did not suffice for the smallest batch there is; else, without a size, nobody knows what fits."""
     return largest.size is None and largest.reason == "out of memory" and largest.next_size == 1
+
+
+def _ends(predicted: Prediction) -> tuple[float | None, float | None]:
+    """The ends of an interval of what is positive: one from nothing on has no lower end."""
+    return -math.inf if predicted.low == 0 else predicted.low, predicted.high
 
 
 def _outwards(end: float, digits: int, rounded: Callable[[float], int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +41,10 @@ STYLES = (
 BEYOND = "--"
 # Inches that a panel is high; what is around it; points of a curve.
 HEIGHT, AROUND, POINTS = 3.6, 0.55, 40
-# An interval is drawn up to so many times the largest thing that is drawn, and down to so little of the smallest.
-FARTHEST = 4.0
+# An interval widens the axis to so many times all else that is drawn, at most; what is wider runs off its edge.
+FARTHEST = 10.0
+# An axis with fewer numbers than this has finer ones.
+FEWEST_TICKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +86,18 @@ def scale_figure(view: ScaleView, what: str) -> Figure:
         figure = figures.new_figure(AROUND + (HEIGHT + AROUND) * len(drawn))
         panels = figure.subplots(len(drawn), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
         figure.suptitle(f"Growth: {what}", x=0.01, ha="left", fontsize=figures.TITLE_SIZE, parse_math=False)
-        for axes, variant in zip(panels, drawn, strict=True):
-            _draw_panel(axes, view, variant)
+        lines = [_lines(view, variant) for variant in drawn]
+        for axes, variant, of_variant in zip(panels, drawn, lines, strict=True):
+            _draw_panel(axes, view, variant, of_variant)
+        _draw_bands(list(panels), view, lines)
         _set_axes(list(panels), view, drawn)
     return figure
 
 
-def _draw_panel(axes: Axes, view: ScaleView, variant: ScaledVariant) -> None:
+def _draw_panel(axes: Axes, view: ScaleView, variant: ScaledVariant, lines: Sequence[_Line]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for line in _lines(view, variant):
+    for line in lines:
         _draw_line(axes, view, line)
     if view.target is not None:
         axes.axvline(view.target[0], color=figures.GREY, linewidth=1.0, linestyle=":", zorder=1)
@@ -101,12 +105,8 @@ def _draw_panel(axes: Axes, view: ScaleView, variant: ScaledVariant) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylabel("ms")
-    handles = [axes.plot([], [], color=s[0], marker=s[1], label=t)[0] for t, s in _legend(view, variant)]
+    handles = [axes.plot([], [], color=line.style[0], marker=line.style[1], label=line.title)[0] for line in lines]
     figures.headed(axes, figures.clipped(variant.name, 60), handles)
-
-
-def _legend(view: ScaleView, variant: ScaledVariant) -> list[tuple[str, tuple[str, str]]]:
-    return [(line.title, line.style) for line in _lines(view, variant)]
 
 
 def _lines(view: ScaleView, variant: ScaledVariant) -> list[_Line]:
@@ -140,45 +140,80 @@ def _curve_of(row: GrowthRow) -> Callable[[Sequence[float]], Prediction | None]:
 def _draw_line(axes: Axes, view: ScaleView, line: _Line) -> None:
     """Every launch, the fit through them, and, dashed, what is predicted beyond them."""
     colour, shape = line.style
-    sizes = [place for place in line.row.launches if place[1:] == line.others]
-    points = [(place[0], value * 1e3) for place in sizes for value in line.row.launches[place]]
-    if not points:
-        return
+    points = [(place[0], value * 1e3) for place in _places(line) for value in line.row.launches[place]]
     axes.plot(*zip(*points, strict=True), shape, color=colour, markersize=5, alpha=0.85, zorder=4)
-    first, last = min(x for x, _ in points), max(x for x, _ in points)
+    for sizes, style in _stretches(view, line):
+        predicted = _predicted(line, sizes)
+        if predicted and (style != BEYOND or predicted[0].low is not None):
+            axes.plot(sizes, [p.value * 1e3 for p in predicted], style, color=colour, linewidth=1.6, zorder=3)
+
+
+def _places(line: _Line) -> list[Sizes]:
+    return [place for place in line.row.launches if place[1:] == line.others]
+
+
+def _stretches(view: ScaleView, line: _Line) -> Iterator[tuple[npt.NDArray[np.float64], str]]:
+    """Sizes within those of launches, and from these to the target, with the style of what is drawn there."""
+    measured = [place[0] for place in _places(line)]
+    first, last = min(measured), max(measured)
     target = (view.target[0],) if view.target is not None else ()
     start, end = min((first, *target)), max((last, *target))
     for low, high, style in ((start, first, BEYOND), (first, last, "-"), (last, end, BEYOND)):
         if low < high:
-            _draw_curve(axes, line, np.geomspace(low, high, POINTS), style)
+            yield np.geomspace(low, high, POINTS), style
 
 
-def _draw_curve(axes: Axes, line: _Line, sizes: npt.NDArray[np.float64], style: str) -> None:
-    predicted = [p for size in sizes if (p := line.curve((float(size), *line.others))) is not None]
-    if len(predicted) < len(sizes) or (style == BEYOND and predicted[0].low is None):
-        return
-    colour = line.style[0]
-    axes.plot(sizes, [p.value * 1e3 for p in predicted], style, color=colour, linewidth=1.6, zorder=3)
-    if line.has_band and predicted[0].low is not None:
-        tops = [min(p.high or p.value, FARTHEST * p.value) * 1e3 for p in predicted]
-        bottoms = [max(p.low or p.value, p.value / FARTHEST) * 1e3 for p in predicted]
-        axes.fill_between(sizes, bottoms, tops, color=colour, alpha=0.13, linewidth=0, zorder=2)
+def _predicted(line: _Line, sizes: npt.NDArray[np.float64]) -> list[Prediction]:
+    """Its curve; empty where there is none."""
+    predicted = [line.curve((float(size), *line.others)) for size in sizes]
+    known = [p for p in predicted if p is not None]
+    return known if len(known) == len(predicted) else []
+
+
+def _draw_bands(panels: Sequence[Axes], view: ScaleView, lines: Sequence[Sequence[_Line]]) -> None:
+    """The intervals of lines, which may have no end; the axis, which all panels share, has one."""
+    low, high = panels[0].get_ylim()
+    low, high = low / FARTHEST, high * FARTHEST
+    for axes, of_variant in zip(panels, lines, strict=True):
+        for line in of_variant:
+            for sizes, _ in _stretches(view, line) if line.has_band else ():
+                ends = [
+                    (p.low * 1e3, p.high * 1e3)
+                    for p in _predicted(line, sizes)
+                    if p.low is not None and p.high is not None
+                ]
+                if ends:
+                    band = np.clip(np.array(ends), low, high)
+                    axes.fill_between(sizes, *band.T, color=line.style[0], alpha=0.13, linewidth=0, zorder=2)
+    bottom, top = panels[0].get_ylim()
+    panels[0].set_ylim(max(bottom, low), min(top, high))
 
 
 def _set_axes(panels: Sequence[Axes], view: ScaleView, drawn: Sequence[ScaledVariant]) -> None:
-    """Ticks at the sizes themselves, in plain numbers; powers of ten in time."""
+    """Ticks at the sizes themselves, and at round times, in plain numbers."""
     sizes = sorted({place[0] for variant in drawn for place in variant.sizes})
     ticks = _apart(sizes if view.target is None else sorted({*sizes, view.target[0]}))
     axes = panels[-1]
     axes.set_xticks(ticks, [number(size) for size in ticks])
     axes.set_xlabel(factor_words(view.factors[0]) + (" (dotted: the target)" if view.target is not None else ""))
     low, high = axes.get_ylim()
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    marks = [10.0**power for power in powers if low <= 10.0**power <= high]
+    marks = _ticks(low, high)
     for each in panels:
         each.minorticks_off()
         each.set_yticks(marks, [units.milliseconds(mark / 1e3) for mark in marks])
         each.set_ylim(low, high)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Powers of ten; where an axis holds few of them, twice and five times these too, or else evenly spaced figures."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1.0,), (1.0, 2.0, 5.0)):
+        marks = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
+        if len(marks) >= FEWEST_TICKS:
+            return marks
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(mark) for mark in MaxNLocator(steps=[1, 2, 5, 10]).tick_values(low, high) if low <= mark <= high]
 
 
 def _apart(sizes: Sequence[int]) -> list[int]:

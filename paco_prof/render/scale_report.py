@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from paco_prof import units
@@ -13,10 +13,18 @@ from paco_prof.analysis.scale_rows import Sizes
 from paco_prof.records import ScaleRecord
 from paco_prof.render.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table
 from paco_prof.render.preamble import command_line, machine, model
-from paco_prof.render.scale_cells import factor_words, size_cell
+from paco_prof.render.scale_cells import factor_words, ratio_cell, size_cell
+from paco_prof.render.scale_notes import (
+    fixed_notes,
+    growth_notes,
+    left_out_notes,
+    margin_notes,
+    memory_notes,
+    method_notes,
+    ratio_notes,
+)
 from paco_prof.render.scale_tables import growth_table, largest_table, memory_table, sizes_table, stages_table
 from paco_prof.render.scale_text import scale_sentence
-from paco_prof.stats.summary import CONFIDENCE
 
 __all__ = ["scale_document", "scale_subject"]
 
@@ -31,11 +39,11 @@ def scale_document(record: ScaleRecord) -> Document:
     blocks: list[Block] = [Paragraph(text) for text in _preamble(record, len(machines))]
     for place, one in enumerate(machines, start=1):
         if len(machines) == 1:
-            blocks += _sections(one)
+            blocks += _sections(one, 1)
             continue
         blocks.append(Heading(f"Machine {place} of {len(machines)}"))
         blocks += [] if one.environment is None else [Paragraph(machine(one.environment))]
-        for block in _sections(one):
+        for block in _sections(one, len(machines)):
             blocks.append(Heading(f"{block.text} (machine {place})") if isinstance(block, Heading) else block)
     return Document(f"paco-prof scale: {scale_subject(record)}", tuple(blocks))
 
@@ -70,92 +78,37 @@ def _preamble(record: ScaleRecord, num_machines: int) -> Iterator[str]:
         yield command_line(record)
 
 
-def _sections(record: ScaleRecord) -> list[Block]:
-    """All that is to be said about the launches of one machine."""
+def _sections(record: ScaleRecord, num_machines: int) -> list[Block]:
+    """All that is to be said about the launches of one machine, of so many."""
     view = scale_view(record)
     blocks: list[Block] = []
-    for variant in view.variants:
-        if variant.rows:
-            blocks += _of_variant(view, variant)
     measured = [variant for variant in view.variants if variant.rows]
+    for variant in measured:
+        blocks += _of_variant(view, variant)
     if measured:
-        blocks += [Heading("What the growth tables say"), Paragraph(_growth_notes(view, measured))]
+        blocks += [Heading("What the growth tables say"), Paragraph(growth_notes(view, measured))]
     if view.ratios:
-        blocks += [Heading("Side by side"), _ratio_table(view), Paragraph(_ratio_notes(view))]
+        blocks += [Heading("Side by side"), _ratio_table(view), Paragraph(ratio_notes(view))]
     searched = [variant for variant in view.variants if variant.largest is not None]
     if searched:
-        blocks += [Heading("Largest batch"), largest_table(searched), *_margin_notes(searched)]
+        blocks += [Heading("Largest batch"), largest_table(searched), *_paragraph(margin_notes(searched))]
     found = find_in_scale(record, view)
     if found:
         blocks += [Heading("Findings"), Bullets(tuple(scale_sentence(finding) for finding in found))]
-    return [*blocks, Heading("How it was measured"), Paragraph(_method(record, view))]
+    return [*blocks, Heading("How it was measured"), Paragraph(method_notes(record, view, num_machines))]
 
 
 def _of_variant(view: ScaleView, variant: ScaledVariant) -> list[Block]:
     blocks: list[Block] = [Heading(f"Sizes: {variant.name}"), sizes_table(view, variant)]
-    blocks += [Heading(f"Stages: {variant.name}"), stages_table(view, variant), *_left_out(variant)]
-    blocks += [Heading(f"Growth: {variant.name}"), growth_table(view, variant)]
+    blocks += [Heading(f"Stages: {variant.name}"), stages_table(view, variant), *_paragraph(left_out_notes(variant))]
+    blocks += [Heading(f"Growth: {variant.name}"), growth_table(view, variant), *_paragraph(fixed_notes(view, variant))]
     if variant.peak is not None:
-        blocks += [Heading(f"Memory: {variant.name}"), memory_table(view, variant), Paragraph(_memory_notes(variant))]
+        blocks += [Heading(f"Memory: {variant.name}"), memory_table(view, variant), Paragraph(memory_notes(variant))]
     return blocks
 
 
-def _left_out(variant: ScaledVariant) -> list[Block]:
-    if not variant.small:
-        return []
-    names = f"{units.count(len(variant.small))} stage{'s' if len(variant.small) != 1 else ''}"
-    return [Paragraph(f"Left out: {names} below 1 % of the step at every size.")]
-
-
-def _growth_notes(view: ScaleView, variants: Sequence[ScaledVariant]) -> str:
-    growths = [row.growth for variant in variants for row in (*variant.rows, *variant.saved) if row.growth is not None]
-    shapes = {growth.shape for growth in growths}
-    allowed = "a fixed cost, and for a power that is one less beside it"
-    if len(view.factors) > 1:
-        allowed = "a fixed cost; of two factors, a power that is one less beside it is not tried"
-    notes = [
-        "The exponent is p of a x^p, fitted to the medians at each size, in the logarithms, with its interval "
-        f"({units.round_percent(CONFIDENCE)}); where sizes are enough, that allows for {allowed}. The step is "
-        "predicted as the sum of its stages of 5 % or more, measured or at the target, and of all the rest, each by "
-        "its own fit, ends added up: what is put together of unlike powers has no power of its own. A predicted "
-        "interval is for one new launch."
-    ]
-    if "fixed cost" in shapes:
-        notes.append(
-            "Where a power alone misses the sizes by more than noise (F test, 5 %), a fixed cost stands beside it, and "
-            "the exponent is that of the rest."
-        )
-    if "lower order" in shapes:
-        notes.append("†: a power alone misses the sizes, a fixed cost does not help, and what fits is a x^p (1 + b/x).")
-    if any(growth.apart for growth in growths):
-        notes.append("‡: a size that does not follow the others is left out of the fit.")
-    return " ".join(notes)
-
-
-def _memory_notes(variant: ScaledVariant) -> str:
-    of = "the device's" if variant.peak_of == "device" else "the whole process's"
-    growth = None if variant.peak is None else variant.peak.growth
-    if growth is not None and growth.fixed_cost is not None:
-        fixed = growth.fixed_cost
-        of += f", {units.gigabytes_interval(fixed.value, fixed.low, fixed.high)} of it at any size"
-    kept = " Below it, what the forward pass keeps for the backward pass, by stage." if variant.saved else ""
-    return f"The peak is {of}.{kept}"
-
-
-def _margin_notes(searched: Sequence[ScaledVariant]) -> list[Block]:
-    """What a margin is not."""
-    of = {
-        each.largest.of_device
-        for each in searched
-        if each.largest is not None and each.largest.limit_bytes is not None and each.largest.peak_bytes is not None
-    }
-    notes = []
-    if False in of:
-        notes.append("of a process, the limit counts memory that is reserved and not resident as well")
-    if True in of:
-        notes.append("of a device, the allocator reserves more than is allocated")
-    text = "The margin is what the peak leaves of the limit, and less than that may be free: "
-    return [Paragraph(f"{text}{'; '.join(notes)}.")] if notes else []
+def _paragraph(text: str) -> list[Block]:
+    return [Paragraph(text)] if text else []
 
 
 def _ratio_table(view: ScaleView) -> Table:
@@ -184,51 +137,9 @@ def _ratio_target(view: ScaleView, target: Sizes) -> Row:
 
     cells = [f"{size_cell(target)}, predicted", step(view.ratios[0].first)]
     for ratio in view.ratios:
-        times = units.MISSING
-        if ratio.target is not None:
-            ends = units.ratio_interval(ratio.target.low, ratio.target.high)
-            times = units.precise_ratio(ratio.target.value) + (f" ({ends})" if ends else "")
-        cells += [step(ratio.variant), times]
+        cells += [step(ratio.variant), ratio_cell(ratio.target)]
     return Row(tuple(cells), style="total")
 
 
 def _step(variant: ScaledVariant, sizes: Sizes) -> str:
     return units.milliseconds(None if variant.step is None else variant.step.at(sizes))
-
-
-def _ratio_notes(view: ScaleView) -> str:
-    grows = []
-    for ratio in view.ratios:
-        if ratio.growth is not None:
-            powers = " and ".join(
-                f"{factor_words(f)}^{e.value:.1f}" for f, e in zip(view.factors, ratio.growth.exponents, strict=True)
-            )
-            grows.append(f"That of {ratio.variant.name} grows about as {powers}.")
-    return " ".join(
-        [
-            "Quotients of medians over launches that nobody paired: to judge a difference of a few per cent, "
-            "paco-prof compare takes both in turns.",
-            *grows,
-        ]
-    )
-
-
-def _method(record: ScaleRecord, view: ScaleView) -> str:
-    points = [point for point in record.points if point.is_complete]
-    planned = record.plan.launches * len(view.sizes) * len(view.variants)
-    seconds = "" if record.measuring_seconds is None else f" It took {units.duration(record.measuring_seconds)}."
-    steps = _steps_of([len(point.training.steps) for point in points])
-    return (
-        f"Every launch is a process of its own. {units.count(len(points))} of {units.count(planned)} planned launches "
-        f"are complete{steps}; the others, if any, are in no figure. A launch is one number, its typical step; a size "
-        "is the median over its launches, and an exponent rests on these medians. Intervals have as many degrees of "
-        "freedom as there are sizes beyond the parameters of a fit, and are never narrower than the scatter of "
-        f"launches makes them.{seconds}"
-    )
-
-
-def _steps_of(numbers: Sequence[int]) -> str:
-    if not numbers:
-        return ""
-    low, high = min(numbers), max(numbers)
-    return f" ({low} steps each)" if low == high else f" ({low} to {high} steps each)"

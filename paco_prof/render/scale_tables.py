@@ -11,10 +11,26 @@ from paco_prof.analysis.scale_bottleneck import Bottleneck, bottleneck_at, bottl
 from paco_prof.analysis.scale_rows import STEP, GrowthRow, Sizes
 from paco_prof.render.document import Column, Row, Table
 from paco_prof.render.labels import plain_title
-from paco_prof.render.scale_cells import exponent_cell, factor_words, fits_nothing, row_title, size_cell, span_cell
+from paco_prof.render.scale_cells import (
+    bytes_cell,
+    factor_words,
+    fits_nothing,
+    marked_exponent,
+    row_title,
+    size_cell,
+    span_cell,
+)
 from paco_prof.stats.growth import Growth, Prediction
 
-__all__ = ["growth_table", "largest_table", "memory_table", "sizes_table", "stages_table"]
+__all__ = [
+    "growth_rows",
+    "growth_table",
+    "largest_table",
+    "memory_rows",
+    "memory_table",
+    "sizes_table",
+    "stages_table",
+]
 
 LEFT: Literal["left"] = "left"
 # Sizes that a line of 80 letters has room for; of more, the first, the last and some between them are shown.
@@ -100,13 +116,21 @@ def _some(sizes: Sequence[Sizes]) -> list[Sizes]:
     return [sizes[round(place * last / (MOST_SIZES - 1))] for place in range(MOST_SIZES)]
 
 
+def growth_rows(variant: ScaledVariant) -> tuple[GrowthRow, ...]:
+    """Those whose growth is shown: the step and its stages."""
+    return tuple(row for row in variant.rows if row.is_stage or row.path == STEP)
+
+
 def growth_table(view: ScaleView, variant: ScaledVariant) -> Table:
     """A row a stage: its exponent in each factor, its fixed cost where there is one, and its prediction."""
-    has_fixed = any(r.is_stage and r.growth is not None and r.growth.fixed_cost is not None for r in variant.rows)
+    shown = growth_rows(variant)
+    # Two exponents leave no room for it.
+    has_fixed = len(view.factors) == 1 and any(
+        row.growth is not None and row.growth.fixed_cost is not None for row in shown
+    )
     columns = [Column("Component", LEFT), *_exponent_columns(view)]
     columns += [Column("fixed")] if has_fixed else []
     columns += [] if view.target is None else [Column(f"at {size_cell(view.target)}", LEFT)]
-    shown = [row for row in variant.rows if row.is_stage or row.path == STEP]
     rows = [Row(_growth_cells(view, row, has_fixed), row.depth, _style(row)) for row in shown]
     return Table(tuple(columns), tuple(rows))
 
@@ -125,8 +149,7 @@ def _growth_cells(view: ScaleView, row: GrowthRow, has_fixed: bool) -> tuple[str
     growth = row.growth
     cells = [row_title(row.path), *_exponents(growth, len(view.factors))]
     if has_fixed:
-        # A step is a sum of unlike powers, and what none of them explains is no cost of anything.
-        fixed = None if growth is None or not row.is_stage else growth.fixed_cost
+        fixed = None if growth is None else growth.fixed_cost
         cells.append("" if fixed is None else units.span(fixed.value))
     if view.target is not None:
         cells.append(span_cell(row.target) if len(view.factors) == 1 else _span(row.target))
@@ -139,34 +162,42 @@ def _span(predicted: Prediction | None) -> str:
 
 
 def _exponents(growth: Growth | None, num: int) -> list[str]:
-    if growth is None:
-        return [units.MISSING] * num
-    marks = ("†" if growth.shape == "lower order" else "") + ("‡" if growth.apart else "")
-    return [exponent_cell(exponent) + (f" {marks}" if marks else "") for exponent in growth.exponents]
+    return [units.MISSING if growth is None else marked_exponent(growth, place) for place in range(num)]
+
+
+def memory_rows(variant: ScaledVariant) -> tuple[tuple[str, GrowthRow], ...]:
+    """The peak, what stages keep for the backward pass, and what the peak is beside that, with their titles."""
+    peak, rest = variant.peak, variant.peak_rest
+    return (
+        *(() if peak is None else (("Peak", peak),)),
+        *((plain_title(row.path), row) for row in variant.saved),
+        *(() if rest is None else (("The rest", rest),)),
+    )
 
 
 def memory_table(view: ScaleView, variant: ScaledVariant) -> Table:
-    """The peak, and what stages keep for the backward pass, at the smallest and the largest size."""
-    # Two exponents leave no room for the smallest.
-    ends = [variant.sizes[0], variant.sizes[-1]][len(view.factors) - 1 :]
+    """Memory at the smallest and the largest size, its exponent, and its prediction."""
+    # A prediction, or a second exponent, leaves no room for the smallest.
+    is_wide = view.target is not None or len(view.factors) > 1
+    ends = [variant.sizes[-1]] if is_wide else list(dict.fromkeys((variant.sizes[0], variant.sizes[-1])))
     columns = [Column("Memory", LEFT), *(Column(f"at {size_cell(sizes)}") for sizes in ends)]
     columns += _exponent_columns(view)
     columns += [] if view.target is None else [Column(f"at {size_cell(view.target)}", LEFT)]
-    rows = [] if variant.peak is None else [_memory_row(view, variant.peak, "Peak", ends)]
-    rows += [_memory_row(view, row, plain_title(row.path), ends, depth=1) for row in variant.saved]
+    rows = [
+        _memory_row(view, row, title, ends, depth=int(row is not variant.peak)) for title, row in memory_rows(variant)
+    ]
     return Table(tuple(columns), tuple(rows))
 
 
-def _memory_row(view: ScaleView, row: GrowthRow, title: str, ends: Sequence[Sizes], depth: int = 0) -> Row:
+def _memory_row(view: ScaleView, row: GrowthRow, title: str, ends: Sequence[Sizes], depth: int) -> Row:
     cells = [title]
     for sizes in ends:
         value = row.at(sizes)
         cells.append(units.gigabytes(None if value is None else round(value)))
     cells += _exponents(row.growth, len(view.factors))
     if view.target is not None:
-        at = row.target
-        low, high = (None, None) if at is None or len(view.factors) > 1 else (at.low, at.high)
-        cells.append(units.MISSING if at is None else units.gigabytes_interval(at.value, low, high))
+        bare = units.gigabytes(None if row.target is None else round(row.target.value))
+        cells.append(bytes_cell(row.target) if len(view.factors) == 1 else bare)
     return Row(tuple(cells), depth, "plain" if depth else "strong")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paco_prof import units
 from paco_prof.analysis import findings as f
 from paco_prof.analysis import machine_findings as m
@@ -10,6 +12,7 @@ from paco_prof.records import Largest
 from paco_prof.render.comparison_text import comparison_sentence
 from paco_prof.render.labels import plain_title
 from paco_prof.render.scale_cells import (
+    bytes_cell,
     exponent_cell,
     factor_words,
     fits_nothing,
@@ -17,6 +20,7 @@ from paco_prof.render.scale_cells import (
     row_title,
     size_words,
     size_words_of,
+    span_cell,
 )
 
 __all__ = ["scale_sentence"]
@@ -46,15 +50,11 @@ def scale_sentence(finding: s.ScaleFinding) -> str:
             return _top(finding)
         case s.BottleneckMoves():
             return _moves(finding)
-        case s.Predicted(name, factors, target, step):
-            interval = units.span_with_interval(step.value, step.low, step.high)
-            return (
-                f"{name} at {size_words(factors, target)}: {interval} a step, {_beyond(step.beyond)}; nothing was run "
-                "there."
-            )
+        case s.Predicted():
+            return _predicted(finding)
         case s.FarBeyond(beyond):
             return (
-                f"The prediction is {units.ratio(beyond)} the largest size: it holds as long as nothing new happens on "
+                f"What is predicted at {units.ratio(beyond)} the largest size holds as long as nothing new happens on "
                 "the way there, such as memory that runs short. A larger size, measured once, carries farther."
             )
         case s.MemoryAtTarget():
@@ -64,7 +64,8 @@ def scale_sentence(finding: s.ScaleFinding) -> str:
         case s.SizesApart(name, path, factors, sizes):
             return (
                 f"{row_title(path)} of {name} at {size_words_of(factors, sizes)} does not follow the other sizes, and "
-                "no fit rests on it; something disturbed it, or something happens only there. Measure it again."
+                "its own fit leaves that out; something disturbed it, or something happens only there. Measure it "
+                "again."
             )
         case s.LargestBatch(name, largest):
             return _largest(name, largest)
@@ -73,15 +74,18 @@ def scale_sentence(finding: s.ScaleFinding) -> str:
 
 
 def _growth(finding: s.FastestGrowth) -> str:
-    growth, factor = finding.step, factor_words(finding.factor)
-    step = f"{finding.name}: a step grows with {factor}^{exponent_cell(growth.exponents[finding.place])}"
-    if not growth.grows:
-        return f"{finding.name}: a step takes about as long at every size."
+    factor = factor_words(finding.factor)
+    if not finding.step.grows:
+        return f"{finding.name}: a step takes about as long at every {factor}."
+    exponent, fixed = finding.step.exponents[finding.place], finding.step.fixed_cost
+    beside = "" if fixed is None or finding.place > 0 else f", beside {units.span(fixed.value)} at any size"
+    verb = "grows" if exponent.value > 0 else "goes"
+    step = f"{finding.name}: a step {verb} with {factor}^{exponent_cell(exponent)}{beside}"
     row = finding.stage
     if row is None or row.growth is None:
         return f"{step}."
-    exponent = exponent_cell(row.growth.exponents[finding.place])
-    return f"{step}; of its stages {plain_title(row.path)} grows fastest, with {factor}^{exponent}."
+    of_stage = exponent_cell(row.growth.exponents[finding.place])
+    return f"{step}; of its stages {plain_title(row.path)} grows fastest, with {factor}^{of_stage}."
 
 
 def _top(finding: s.TopStage) -> str:
@@ -102,23 +106,42 @@ def _top(finding: s.TopStage) -> str:
 def _moves(finding: s.BottleneckMoves) -> str:
     crossover, factor = finding.crossover, factor_words(finding.factor)
     before, after = plain_title(crossover.before), plain_title(crossover.path)
+    low, size, high = number(crossover.low), number(crossover.size), number(crossover.high)
     if crossover.is_measured:
-        between = f"between {number(crossover.low or 0)} and {number(crossover.size)}"
-        return f"{finding.name}: {after} overtakes {before} {between} (measured)."
-    ends = ""
-    if crossover.low is not None:
-        high = "beyond what is predicted" if crossover.high is None else number(crossover.high)
-        ends = f" (interval {number(crossover.low)} to {high})"
+        return f"{finding.name}: {after} overtakes {before} between {factor} {low} and {size} (measured)."
+    if crossover.is_within:
+        return (
+            f"{finding.name}: {after} overtakes {before} at about {factor} {size} (interval {low} to {high}), as their "
+            "fits have it; launches up to the largest size cannot tell."
+        )
     return (
-        f"{finding.name}: {after} is predicted to overtake {before} from {factor} {number(crossover.size)} on{ends}; "
-        "no size there was run."
+        f"{finding.name}: {after} is predicted to overtake {before} from {factor} {size} on (interval {low} to "
+        f"{high}); no size there was run."
     )
+
+
+def _predicted(finding: s.Predicted) -> str:
+    where = size_words(finding.factors, finding.target)
+    text = f"{finding.name} at {where}: {span_cell(finding.step)} a step"
+    if finding.target in finding.measured:
+        return f"{text} by the fit; what was measured there stands among the sizes."
+    places = zip(finding.factors, finding.target, zip(*finding.measured, strict=True), strict=True)
+    outside = " and ".join(filter(None, (_outside(finding, *of_factor) for of_factor in places)))
+    return f"{text}, {outside or 'within the measured sizes'}; nothing was run there."
+
+
+def _outside(finding: s.Predicted, factor: str, size: int, measured: Sequence[int]) -> str:
+    """`5.3x the largest size`, of two factors `5.3x the largest batch size`; empty within what was measured."""
+    of = "size" if len(finding.factors) == 1 else factor_words(factor)
+    if size > max(measured):
+        return f"{units.ratio(size / max(measured))} the largest {of}"
+    return f"{units.ratio(size / min(measured))} the smallest {of}" if size < min(measured) else ""
 
 
 def _memory(finding: s.MemoryAtTarget) -> str:
     peak, of = finding.peak, "device" if finding.of == "device" else "process"
-    needed = units.gigabytes_interval(peak.value, peak.low, peak.high)
-    text = f"{finding.name} at {size_words(finding.factors, finding.target)}: a peak of {needed} of the {of}"
+    where = size_words(finding.factors, finding.target)
+    text = f"{finding.name} at {where}: a peak of {bytes_cell(peak)} of the {of}"
     if finding.available is None:
         return f"{text}."
     there = units.gigabytes(finding.available)
@@ -165,6 +188,10 @@ def _no_interval(finding: s.NoInterval) -> str:
     sizes = f"{units.count(finding.num_sizes)} size{'s' if finding.num_sizes != 1 else ''}"
     if finding.num_sizes <= finding.num_factors:
         return f"{finding.name}: {sizes} cannot tell how it grows."
+    if finding.unvaried:
+        names = " and ".join(factor_words(factor) for factor in finding.unvaried)
+        how = "was not varied by itself" if len(finding.unvaried) == 1 else "were not varied apart from each other"
+        return f"{finding.name}: {sizes} cannot tell how it grows, because {names} {how}."
     return (
         f"{finding.name}: {sizes} give an exponent without an interval, and no prediction; {needed} give both, and "
         f"{needed + 1} or more can tell a fixed cost from a power."
@@ -172,11 +199,10 @@ def _no_interval(finding: s.NoInterval) -> str:
 
 
 def _power_alone(finding: s.PowerAlone) -> str:
-    beside = "a fixed cost or a lower order" if finding.num_factors == 1 else "a fixed cost"
     needed = finding.num_factors + 3
     return (
-        f"{units.count(finding.num_sizes)} sizes cannot tell {beside} from the power: exponents, and predictions "
-        f"beyond the sizes, are surer than they ought to be. {needed} sizes or more allow for it."
+        f"{units.count(finding.num_sizes)} sizes cannot tell a fixed cost or a lower order from the power: exponents, "
+        f"and predictions beyond the sizes, are surer than they ought to be. {needed} sizes or more allow for it."
     )
 
 
@@ -208,10 +234,6 @@ def _why(largest: Largest) -> str:
             detail = next((t.detail for t in reversed(largest.trials) if t.reason == "failed"), "") or largest.detail
             how = f" ({detail.rstrip('.')})" if detail else ""
             return f"a trial failed for another reason than memory{how}, and {other} may fit"
-
-
-def _beyond(times: float) -> str:
-    return "within the measured sizes" if times <= 1 else f"{units.ratio(times)} the largest size"
 
 
 def _launches(number: int) -> str:

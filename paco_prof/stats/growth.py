@@ -12,7 +12,11 @@ better by more than noise can explain (extra-sum-of-squares F test; Seber and Wi
 Whichever stands, the interval holds what *any* of the three can be without misfitting (the profile likelihood, ibid.
 5.5): what a power alone says of its own exponent is too sure, because nobody knows that there is no fixed cost. A shape
 needs one size more than it has numbers: three sizes of one factor, or four of two, know the power alone. Of two factors
-a lower order is not tried.
+a lower order is tried for each, and not for both at once.
+
+A time that does not grow noticeably within the sizes is taken for a power alone, as if it stayed so: a fixed cost that
+is all but the whole of it could hide a power of any exponent, and nothing would be known of it beyond the sizes. If one
+is hidden there, these intervals do not hold it; `Growth.is_taken_for_power` says so.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from paco_prof.stats.summary import CONFIDENCE
 __all__ = ["GROWS_FROM", "Exponent", "Growth", "Prediction", "fit_growth"]
 
 Array = npt.NDArray[np.float64]
-POWER, FIXED, LOWER = Shape("power"), Shape("fixed cost"), Shape("lower order")
+POWER, FIXED = Shape("power"), Shape("fixed cost")
 # Sizes that shapes with one more parameter need beyond their parameters, and those that a fit needs beyond its own for
 # another size to be held against it.
 SPARE, SPARE_TO_JUDGE = 1, 2
@@ -44,6 +48,8 @@ APART = 0.01
 # What a size must miss the curve by before it is looked at: in logarithms, and as a part of all squared misfits. And
 # how many sizes there must be to each that may stand apart.
 FAR_OFF, MUCH, SIZES_PER_ONE = 0.05, 0.25, 5
+# A logarithm of a time over its unit that computes.
+LARGEST_LOG = 700.0
 # Nothing is known better than this, relatively: beyond it, all is rounding.
 FINEST = 1e-6
 
@@ -66,6 +72,7 @@ class Prediction:
     """A time at sizes, and where the median over the steps of one new launch there will lie.
 
     Attributes:
+        low, high: ends of the interval, 0 and infinite where the data do not end it; None where sizes are too few.
         beyond: how many times the largest size of the fit it is, of the factor that is farthest out; at most 1 is no
             extrapolation.
     """
@@ -86,6 +93,7 @@ class Growth:
         fixed_cost: seconds that do not grow, with their interval; None where the data do not show them.
         coefficient: seconds at size 1 of what grows, without lower-order terms.
         lower_order: coefficient of the power that is one less; None unless that shape stands.
+        lower_of: the place of the factor whose power that is; None unless that shape stands.
         launch_scatter: of a launch about the others of its size, relative; None where no size has two.
         sizes: that the fit rests on, ascending.
         apart: sizes that were left out of the fit, because they do not follow the others.
@@ -94,6 +102,8 @@ class Growth:
         grows: whether it is noticeably longer at the largest size than at the smallest, or shorter.
         is_power_alone: whether there are intervals and sizes are too few for any shape but the power: what a fixed
             cost or a lower power would do to its exponent, these intervals do not allow for.
+        is_taken_for_power: whether the same holds although sizes are enough: it does not grow, or nothing else was to
+            be looked at.
     """
 
     shape: ShapeName
@@ -108,6 +118,8 @@ class Growth:
     confidence: float = CONFIDENCE
     grows: bool = True
     is_power_alone: bool = False
+    is_taken_for_power: bool = False
+    lower_of: int | None = None
     _data: Data = field(kw_only=True, repr=False, compare=False)
     _curve: Curves = field(kw_only=True, repr=False, compare=False)
     _regions: tuple[Region, ...] = field(kw_only=True, repr=False, compare=False)
@@ -127,7 +139,8 @@ class Growth:
     def at(self, sizes: Sequence[float]) -> float:
         """The fitted time at sizes, one a factor."""
         place = self._data.place(np.asarray(sizes, dtype=float))
-        return math.exp(float(Shape(self.shape).log_at(self._curve, place)[0])) * self._data.time_unit
+        shape = Shape(self.shape, self.lower_of or 0)
+        return math.exp(float(shape.log_at(self._curve, place)[0])) * self._data.time_unit
 
     def predict(self, sizes: Sequence[float]) -> Prediction:
         """The time at sizes, one a factor, with an interval for the median of one new launch there."""
@@ -142,12 +155,18 @@ class Growth:
         """Ends of what may be measured at sizes; see `Region.reach`."""
         place = np.asarray(sizes, dtype=float)
         reaches = [region.reach(self._data, place, beyond_medians) for region in self._regions]
-        low = math.exp(min(low for low, _ in reaches)) * self._data.time_unit
-        return low, math.exp(min(700.0, max(high for _, high in reaches))) * self._data.time_unit
+        low, high = min(low for low, _ in reaches), max(high for _, high in reaches)
+        unit = self._data.time_unit
+        # What is too large for a number has no end either.
+        return math.exp(low) * unit, math.exp(high) * unit if high < LARGEST_LOG else math.inf
 
 
 def fit_growth(
-    sizes: Sequence[Sequence[float]], times: Sequence[float], confidence: float = CONFIDENCE
+    sizes: Sequence[Sequence[float]],
+    times: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    is_power: bool = False,
 ) -> Growth | None:
     """The growth of a time.
 
@@ -155,6 +174,7 @@ def fit_growth(
         sizes: for each launch, its size of each factor, one or two; positive.
         times: of each launch, its median; positive.
         confidence: of intervals.
+        is_power: whether it is taken for a power without looking at the other shapes.
 
     Returns:
         None where there are fewer sizes than the exponents need, or, of two factors, one was not varied by itself.
@@ -166,25 +186,26 @@ def fit_growth(
     if not is_enough(medians.sizes):
         return None
     apart: list[tuple[float, ...]] = []
-    growth = _fit(medians, confidence)
+    growth = _fit(medians, confidence, is_power)
     allowed = len(medians.times) // SIZES_PER_ONE
-    while len(apart) < allowed and (index := _standing_apart(medians, growth)) is not None:
+    while len(apart) < allowed and (index := _standing_apart(medians, growth, is_power)) is not None:
         apart.append(tuple(float(size) for size in medians.sizes[index]))
         medians = medians.without(index)
-        growth = _fit(medians, confidence)
+        growth = _fit(medians, confidence, is_power)
     return replace(growth, apart=tuple(sorted(apart)))
 
 
-def _fit(medians: Medians, confidence: float) -> Growth:
+def _fit(medians: Medians, confidence: float, is_power: bool) -> Growth:
     data = Data.of(medians.sizes, medians.times)
     power = best_curve(POWER, data)
-    others = _rivals(data)
+    rivals = _rivals(data)
+    others = () if is_power else rivals
     found = {POWER: power, **{shape: best_curve(shape, data) for shape in others}}
     spare = data.num - max(shape.num_parameters(data.num_factors) for shape in found)
     cost = min(float(curve.cost[0]) for curve in found.values())
     limit = cost + _allowance(cost, spare, medians, confidence) if spare else math.inf
     stands = _standing(found, limit)
-    grows = abs(math.log(_growth_of(stands, found[stands], data))) >= math.log(GROWS_FROM)
+    grows = float(np.ptp(found[stands].logs[0])) >= math.log(GROWS_FROM)
     if stands is POWER and (not grows or not others):
         # Alone: sizes are too few for more, or a time that is all but constant could hide a power of any exponent.
         found = {POWER: power}
@@ -196,14 +217,15 @@ def _fit(medians: Medians, confidence: float) -> Growth:
         _growth(medians, data, stands, found[stands], tuple(r for r in regions if r is not None), spare),
         confidence=confidence,
         grows=grows,
-        is_power_alone=bool(spare) and not others,
+        is_power_alone=bool(spare) and not rivals,
+        is_taken_for_power=bool(rivals) and len(found) == 1,
         _of_launch=of_launch,
     )
 
 
 def _rivals(data: Data) -> tuple[Shape, ...]:
     """The shapes that sizes are enough for, beside the power."""
-    shapes = (FIXED, LOWER) if data.num_factors == 1 else (FIXED,)
+    shapes = (FIXED, *(Shape("lower order", factor) for factor in range(data.num_factors)))
     return tuple(s for s in shapes if data.num >= s.num_parameters(data.num_factors) + SPARE)
 
 
@@ -233,11 +255,6 @@ def _standing(found: dict[Shape, Curves], limit: float) -> Shape:
     return next(shape for shape in others if found[shape].cost[0] <= limit)
 
 
-def _growth_of(shape: Shape, curve: Curves, data: Data) -> float:
-    """The longest fitted time over the shortest."""
-    return math.exp(float(curve.logs[0].max() - curve.logs[0].min()))
-
-
 def _growth(
     medians: Medians,
     data: Data,
@@ -251,12 +268,14 @@ def _growth(
     first, second = (float(c) * data.time_unit for c in curve.coefficients[0])
     fixed = next((region.fixed_cost(data) for region in regions if region.shape is FIXED), (None, None))
     scale = math.exp(-math.fsum(v * math.log(u) for v, u in zip(values, data.size_units, strict=True)))
+    is_lower = shape.name == "lower order"
     return Growth(
         shape=shape.name,
         exponents=tuple(Exponent(value, *pair) for value, pair in zip(values, ends, strict=True)),
         fixed_cost=Exponent(second, *fixed) if shape is FIXED else None,
         coefficient=first * scale,
-        lower_order=second * scale * float(data.size_units[0]) if shape is LOWER else None,
+        lower_order=second * scale * float(data.size_units[shape.lower_of]) if is_lower else None,
+        lower_of=shape.lower_of if is_lower else None,
         launch_scatter=None if medians.variance is None else math.sqrt(medians.variance),
         sizes=tuple(tuple(float(size) for size in row) for row in medians.sizes),
         apart=(),
@@ -273,7 +292,7 @@ def _joined(regions: Sequence[Region], factor: int) -> tuple[float | None, float
     return min(region.ends[factor][0] for region in regions), max(region.ends[factor][1] for region in regions)
 
 
-def _standing_apart(medians: Medians, growth: Growth) -> int | None:
+def _standing_apart(medians: Medians, growth: Growth, is_power: bool) -> int | None:
     """The size that does not follow the others, if there is one; never the largest, which predictions start from."""
     data, curve = growth._data, growth._curve
     squares = (data.logs - curve.logs[0]) ** 2
@@ -285,7 +304,7 @@ def _standing_apart(medians: Medians, growth: Growth) -> int | None:
         if index == last or not is_enough(others.sizes):
             continue
         # Each of the sizes had its chance of standing apart.
-        alone = _fit(others, 1.0 - APART / data.num)
+        alone = _fit(others, 1.0 - APART / data.num, is_power)
         if alone.degrees_of_freedom < SPARE_TO_JUDGE:
             continue
         low, high = alone._reach(tuple(medians.sizes[index]), 0.0)

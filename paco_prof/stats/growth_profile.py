@@ -19,8 +19,10 @@ ZOOMS = 3
 # Steps by which a profile is walked away from its best: each is twice as long as the one before.
 FIRST_STEP, NUM_STEPS, LOOKS = 1e-5, 22, 3
 MEMBERS = 41
+# By which the logarithm of a size may miss itself.
+ROUNDING = 1e-9
 # Looks at the other one of two exponents, and points in each.
-WINDOWS, IN_WINDOW = 9, 9
+WINDOWS, IN_WINDOW = 5, 9
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Region:
     limit: float
 
     def reach(self, data: Data, sizes: Array, beyond: float) -> tuple[float, float]:
-        """Ends of the logarithm of a new time at sizes (factors,), over the time unit.
+        """Ends of the logarithm of a new time at sizes (factors,), over the time unit; infinite beyond the sizes of a
+        factor of which the exponent has no end: that of the search is none.
 
         A time is inside if, taken for one more observation, it leaves a cost within the limit: what Student's interval
         for a prediction is where the shape is a straight line.
@@ -54,7 +57,18 @@ class Region:
         centre, spread = self.shape.log_at(self.curves, place), self._spread(data, place)
         left = np.maximum(0.0, self.limit - self.curves.cost)
         wide = np.sqrt(left * (1.0 + spread + beyond))
-        return float((centre - wide).min()), float((centre + wide).max())
+        least, most = self._unknown(data, place)
+        return least or float((centre - wide).min()), most or float((centre + wide).max())
+
+    def _unknown(self, data: Data, place: Array) -> tuple[float, float]:
+        """Minus infinity, and infinity, where an exponent that has no end leaves that end open; else zero."""
+        least = most = 0.0
+        for there, of_factor, (low, high) in zip(place, data.places.T, self.ends, strict=True):
+            if of_factor.min() - ROUNDING <= there <= of_factor.max() + ROUNDING:
+                continue
+            down, up = (low, high) if there > 0 else (-high, -low)
+            least, most = min(least, down if math.isinf(down) else 0.0), max(most, up if math.isinf(up) else 0.0)
+        return least, most
 
     def fixed_cost(self, data: Data) -> tuple[float, float]:
         """Ends of the coefficient of the second term, in the unit of the times; not below zero."""
@@ -156,6 +170,15 @@ def _profile(shape: Shape, data: Data, values: Array, factor: int) -> Curves:
         others = np.clip(centre[:, None] + width * np.linspace(-1.0, 1.0, IN_WINDOW), low, high)
         exponents = np.stack([np.broadcast_to(values[:, None], others.shape), others], axis=2)
         curves = shape.fit(data, exponents.reshape(-1, 2)[:, :: 1 - 2 * factor])
-        best = curves.cost.reshape(others.shape).argmin(axis=1)
+        cost = curves.cost.reshape(others.shape)
+        best = cost.argmin(axis=1)
         centre, width = others[rows, best], width / 4
-    return curves.take(rows * IN_WINDOW + best)
+    # Where the parabola through the best and its neighbours is lowest, if it is one and that is better.
+    middle = np.clip(best, 1, IN_WINDOW - 2)
+    before, here, after = (cost[rows, middle + side] for side in (-1, 0, 1))
+    bend = before - 2.0 * here + after
+    shift = np.where(bend > 0, 0.5 * (before - after) / np.where(bend > 0, bend, 1.0), 0.0)
+    finest = others[rows, middle] + np.clip(shift, -1.0, 1.0) * (others[:, 1] - others[:, 0])
+    refined = shape.fit(data, np.stack([values, finest], axis=1)[:, :: 1 - 2 * factor])
+    found = curves.take(rows * IN_WINDOW + best)
+    return refined.where(refined.cost < found.cost, found)

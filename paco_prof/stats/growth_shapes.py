@@ -18,6 +18,7 @@ __all__ = ["Curves", "Data", "Shape", "ShapeName"]
 
 Array = npt.NDArray[np.float64]
 # power: a x^p; fixed cost: c + a x^p, c >= 0; lower order: a x^p (1 + b / x), the two leading terms of a polynomial.
+# Of two factors, x^p stands for the product of a power of each, and 1 + b / x is of one of them.
 ShapeName = Literal["power", "fixed cost", "lower order"]
 
 # Exponents that are tried, for the shape with one term and for those with two.
@@ -87,12 +88,27 @@ class Curves:
         some = np.atleast_1d(index)
         return Curves(self.exponents[some], self.coefficients[some], self.logs[some], self.cost[some])
 
+    def where(self, is_so: npt.NDArray[np.bool_], other: Curves) -> Curves:
+        """Each of them where something is so, else the other one."""
+        rows = is_so[:, None]
+        return Curves(
+            np.where(rows, self.exponents, other.exponents),
+            np.where(rows, self.coefficients, other.coefficients),
+            np.where(rows, self.logs, other.logs),
+            np.where(is_so, self.cost, other.cost),
+        )
+
 
 @dataclass(frozen=True)
 class Shape:
-    """A shape, and the exponents that it may have."""
+    """A shape, and the exponents that it may have.
+
+    Attributes:
+        lower_of: which factor's lower power stands beside; of no meaning for the other shapes.
+    """
 
     name: ShapeName
+    lower_of: int = 0
 
     def num_parameters(self, num_factors: int) -> int:
         """How many numbers it takes."""
@@ -111,7 +127,7 @@ class Shape:
         if self.name == "fixed cost":
             return leading, np.ones_like(leading)
         if self.name == "lower order":
-            return leading, leading * np.exp(-places[:, 0])
+            return leading, leading * np.exp(-places[:, self.lower_of])
         return leading, np.zeros_like(leading)
 
     def fit(self, data: Data, exponents: Array) -> Curves:
@@ -140,8 +156,8 @@ class Shape:
 
     def _solve(self, data: Data, first: Array, second: Array, wanted: Array) -> Array:
         """Coefficients of the least squares of two columns, their ratio kept between its ends."""
-        ff, fs, ss = (first * first).sum(1), (first * second).sum(1), (second * second).sum(1)
-        fw, sw = (first * wanted).sum(1), (second * wanted).sum(1)
+        ff, fs, ss = _dot(first, first), _dot(first, second), _dot(second, second)
+        fw, sw = _dot(first, wanted), _dot(second, wanted)
         determinant = np.maximum(ff * ss - fs * fs, 1e-14 * ff * ss)
         free = np.stack([ss * fw - fs * sw, ff * sw - fs * fw], axis=1) / determinant[:, None]
         least, most = self._ratios(data)
@@ -158,7 +174,8 @@ class Shape:
         """The least and the largest that the second coefficient may be, over the first."""
         if self.name == "fixed cost":
             return 0.0, math.inf
-        smallest, largest = np.exp(data.places[:, 0].min()), np.exp(data.places[:, 0].max())
+        of_factor = data.places[:, self.lower_of]
+        smallest, largest = np.exp(of_factor.min()), np.exp(of_factor.max())
         return -NEAREST_TO_ZERO * float(smallest), float(largest)
 
     def slopes(self, curves: Curves, places: Array) -> Array:
@@ -170,7 +187,8 @@ class Shape:
         columns = [first / times]
         if self.name != "power":
             columns.append(second / times)
-        share = curves.coefficients[:, :1] * first / times
+        # Both terms of a lower order grow with the other exponents; a fixed cost with none.
+        share = curves.coefficients[:, :1] * first / times if self.name == "fixed cost" else np.ones_like(times)
         columns += [share * places[:, factor] for factor in range(1, places.shape[1])]
         return np.stack(columns, axis=2)
 
@@ -186,6 +204,11 @@ def _sum(coefficients: Array, first: Array, second: Array) -> Array:
     return np.maximum(leading + other, NEXT_TO_NOTHING * np.maximum(leading, other))
 
 
+def _dot(one: Array, other: Array) -> Array:
+    """The products of rows."""
+    return np.asarray(np.einsum("mn,mn->m", one, other))
+
+
 def _direction(ratio: float) -> tuple[float, float]:
     """Both coefficients, up to a factor, of which the ratio is that of the second to the first."""
     return (0.0, 1.0) if math.isinf(ratio) else (1.0, ratio)
@@ -194,7 +217,7 @@ def _direction(ratio: float) -> tuple[float, float]:
 def _along(one: float, other: float, first: Array, second: Array, wanted: Array) -> tuple[Array, Array]:
     """The least squares of one column that is put together of both, and what it leaves."""
     column = one * first + other * second
-    factor = (column * wanted).sum(1) / (column * column).sum(1)
-    factor = np.maximum(factor, 1e-12)
-    left = ((wanted - factor[:, None] * column) ** 2).sum(1)
+    factor = np.maximum(_dot(column, wanted) / _dot(column, column), 1e-12)
+    misfit = wanted - factor[:, None] * column
+    left = _dot(misfit, misfit)
     return factor[:, None] * np.array([one, other]), left

@@ -284,8 +284,14 @@ def test_a_span_is_right_to_two_percent_at_every_scale(seconds: float) -> None:
         ((6260.0, 5900.0, 6610.0), "104.3 min (98.3 to 110.2)"),
         ((6260.0, None, None), "104.3 min"),
         ((0.0, 0.0, 0.0), "0 s"),
-        ((6260.0, 5900.0, math.inf), "104.3 min (98.3 to >9,999 years)"),
-        ((-1.0, -36_000.0, 39_600.0), "0.0 h (-10.0 to 11.0)"),
+        ((38.9, 29.1, math.inf), "38.9 s (29.1 s or more)"),
+        ((6260.0, 5900.0, math.inf), "104.3 min (98.3 min or more)"),
+        ((6260.0, -math.inf, 6610.0), "104.3 min (110.2 min or less)"),
+        ((6260.0, -math.inf, math.inf), "104.3 min (anything)"),
+        ((math.inf, 6260.0, math.inf), ">9,999 years (104.3 min or more)"),
+        ((-1.0, -36_000.0, 39_600.0), "-1.0 s (-10.0 h to 11.0 h)"),
+        ((0.0, -36_000.0, 39_600.0), "0 s (-10.0 h to 11.0 h)"),
+        ((38.9, 29.1, 79_450.0), "38.9 s (29.1 s to 22.1 h)"),
         ((None, None, None), units.MISSING),
     ],
 )
@@ -376,7 +382,23 @@ def test_signed_percent_interval(figures: tuple[float, float | None, float | Non
         ((98.6e6, 97.1e6, 101.2e6), "98.6 MB (97.1 to 101.2)"),
         ((1.41e11, 1.4e11, 1.42e11), "141 GB (140 to 142)"),
         ((4.312e9, None, None), "4.31 GB"),
+        ((4.312e9, 4.29e9, math.inf), "4.31 GB (4.29 GB or more)"),
+        ((4.312e9, -math.inf, 9.1e10), "4.31 GB (91.00 GB or less)"),
     ],
 )
 def test_a_memory_and_its_ends_have_one_unit(figures: tuple[float, float | None, float | None], text: str) -> None:
     assert units.gigabytes_interval(*figures) == text
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((2.306, 2.584), "2.31 to 2.58"),
+        ((28.71, math.inf), "28.7 or more"),
+        ((-math.inf, 589.2), "589 or less"),
+        ((-math.inf, math.inf), "anything"),
+        ((None, None), ""),
+    ],
+)
+def test_the_ends_of_a_ratio(ends: tuple[float | None, float | None], text: str) -> None:
+    assert units.ratio_interval(*ends) == text

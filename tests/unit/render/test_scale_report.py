@@ -1,24 +1,20 @@
-"""The report and the picture of growth: what stands where, at every width, and that it is the same each time."""
+"""The report of growth: what stands where, at every width."""
 
 from __future__ import annotations
 
 import io
 from functools import cache
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from paco_prof.analysis.scale import scale_view
 from paco_prof.analysis.scale_facts import LargestBatch
-from paco_prof.errors import UsageError
 from paco_prof.records import Largest, Trial
 from paco_prof.render.document import Document, Heading, Table
 from paco_prof.render.html import to_html
 from paco_prof.render.markdown import to_markdown
-from paco_prof.render.reports import document_of, save_plot
+from paco_prof.render.reports import document_of
 from paco_prof.render.scale_cells import exponent_cell, number
-from paco_prof.render.scale_plot import scale_figure
 from paco_prof.render.scale_text import scale_sentence
 from paco_prof.render.terminal import to_terminal
 from paco_prof.stats.growth import Exponent
@@ -153,36 +149,17 @@ def test_a_margin_says_what_it_is_not(of_device: bool, words: str) -> None:
     assert words not in to_markdown(document_of(search_record().model_copy(update={"largest": tuple(unknown)})))
 
 
-def test_a_grid_says_that_no_lower_order_is_tried() -> None:
-    assert "one less beside it is not tried" in to_markdown(shared_document("grid"))
-    assert "is not tried" not in to_markdown(shared_document("batch"))
+def test_a_grid_has_room_for_its_labels() -> None:
+    assert on_terminal(shared_document("grid"), 80).count("  Part Contrast (PaC)  ") == 2
 
 
-def test_the_picture_has_a_panel_a_variant_and_a_tick_a_size() -> None:
-    figure = scale_figure(scale_view(survey_record()), "what")
-    first, last = figure.axes
-    assert [text.get_text() for text in last.get_xticklabels()] == ["2", "4", "8", "12", "16", "32", "64"]
-    assert first.get_xscale() == first.get_yscale() == "log"
-    assert first.get_title("left") == "baseline"
-    assert any(line.get_linestyle() == "--" for line in first.lines)
+def test_memory_has_room_for_its_labels_beside_a_prediction() -> None:
+    lines = on_terminal(shared_document("batch"), 80).splitlines()
+    assert sum(line.startswith("  Loss Computation ") and "GB (" in line for line in lines) == 2
 
 
-@pytest.mark.parametrize("name", ["batch", "grid"])
-def test_everything_lies_within_the_picture(name: str) -> None:
-    figure = scale_figure(scale_view(RECORDS[name]()), "what")
-    figure.draw_without_rendering()
-    for axes in figure.axes:
-        for text in (*axes.get_yticklabels(), axes.title, axes.yaxis.label):
-            assert text.get_window_extent().x0 >= figure.bbox.x0 - 1
-
-
-def test_the_same_record_is_the_same_file(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        save_plot(RECORDS["search"](), tmp_path / f"{name}.svg")
-    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
-
-
-def test_a_record_without_a_point_is_not_drawn(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no complete launch"):
-        save_plot(survey_record(points=()), tmp_path / "out.png")
-    assert not list(tmp_path.iterdir())
+def test_a_machine_tells_of_its_own_launches() -> None:
+    text = to_markdown(shared_document("two machines"))
+    assert text.count("12 of the 24 planned launches are of this machine, and complete") == 2
+    assert "All 24 planned launches are complete" in to_markdown(shared_document("batch"))
+    assert "2 of 12 planned launches are complete (7 steps each); no other" in to_markdown(shared_document("search"))
