@@ -41,7 +41,7 @@ gate: $(RUN) ## our own budgets, through paco-prof check (about two minutes)
 bench: $(DEV) ## speed targets, or ONLY one section of them; figures go to reports/ (45 minutes, 11 GB for torch.profiler)
 	KINETO_LOG_LEVEL=99 $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
-reports: $(RUN) ## measure reports/ anew, and put them into the README (about an hour)
+reports: $(RUN) ## measure reports/ anew, and put them into the README (about an hour and a half)
 	$(BIN)/paco-prof breakdown --batch-size 8 --output reports/breakdown_resnet50.json \
 		--markdown reports/breakdown_resnet50.md --plot reports/breakdown_resnet50.png
 	$(BIN)/paco-prof breakdown --batch-size 8 --variant exact --output reports/breakdown_exact.json \
@@ -68,6 +68,8 @@ reports: $(RUN) ## measure reports/ anew, and put them into the README (about an
 	cd tests/foreign && $(OWN) compare baseline drop-in --model $(FOREIGN) \
 		--output ../../reports/compare_drop_in.json --markdown ../../reports/compare_drop_in.md \
 		--plot ../../reports/compare_drop_in.png
+	$(BIN)/paco-prof scale --vary batch-size=2,3,4,6,8,12 --target 64 --max-minutes 15 \
+		--output reports/scale_resnet50.json --markdown reports/scale_resnet50.md --plot reports/scale_resnet50.png
 	OMP_NUM_THREADS=1 $(BIN)/paco-prof scale --vary batch-size=32,64,128,256,512 --variant exact \
 		--backbone test_resnet --image-size 64 -K 2 -d 16 -r 3 --launches 2 --output reports/scale_small.json \
 		--markdown reports/scale_small.md --plot reports/scale_small.png

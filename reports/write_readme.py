@@ -15,7 +15,7 @@ from paco_prof.render.reports import document_of
 from paco_prof.render.terminal import to_terminal
 from paco_prof.store import read_record
 
-__all__ = ["COMPARISON", "GATE", "OWN_MODEL", "README", "RECORD", "readme_with_reports"]
+__all__ = ["COMPARISON", "GATE", "GROWTH", "OWN_MODEL", "README", "RECORD", "readme_with_reports"]
 
 REPORTS = Path(__file__).resolve().parent
 README = REPORTS.parent / "README.md"
@@ -25,6 +25,9 @@ GATE = REPORTS / "check_planted.json"
 OWN_MODEL = REPORTS / "breakdown_own_model.json"
 # Of a report that stands there whole above, the parts that are about a model of the user's own.
 OF_OWN_MODEL = ("Bottlenecks", "Your code")
+GROWTH = REPORTS / "scale_resnet50.json"
+# Of two variants with all their tables, the one that grows, and what both come to.
+OF_GROWTH = ("Sizes: baseline", "Growth: baseline", "Side by side", "Findings")
 
 
 def readme_with_reports() -> str:
@@ -35,6 +38,7 @@ def readme_with_reports() -> str:
         "comparison": _document(COMPARISON),
         "own-model": _parts(_document(OWN_MODEL), OF_OWN_MODEL),
         "gate": _document(GATE),
+        "scale": _parts(_document(GROWTH), OF_GROWTH),
     }
     for name, document in documents.items():
         block = re.compile(f"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)

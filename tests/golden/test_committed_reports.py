@@ -35,7 +35,7 @@ OVER_RANKS = ("breakdown_one_rank", "breakdown_two_ranks", "estimate_eight_devic
 COMPARISONS = ("compare_exact", "compare_optimized", "compare_drop_in", "ablate_phases", "ablate_factorial")
 OF_TRAINING = ("estimate_resnet50", "compare_accuracy")
 OF_GATES = ("check_planted", "check_resnet50")
-OTHERS = ("doctor", "scale_small")
+OTHERS = ("doctor", "scale_resnet50", "scale_small")
 
 
 @pytest.mark.parametrize("name", BREAKDOWNS + OVER_RANKS + COMPARISONS + OF_TRAINING + OF_GATES + OTHERS)
