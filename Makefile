@@ -22,8 +22,10 @@ help: ## list the targets
 breakdown: $(RUN) ## the main job: where a ResNet-50 step of batch 8 spends its time
 	$(BIN)/paco-prof breakdown --batch-size 8
 
+# Each of the two has a core: torch's threads would wait for each other's cores, which takes many times as long. A
+# file's tests stay together, as what they share is made once for each that runs them.
 test: $(DEV) ## unit, integration and golden tests, two at a time
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(DEV) ## style
 	$(BIN)/ruff check .
