@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,8 @@ class OwnModel:
     @contextmanager
     def measuring(self, max_seconds: float, *, silent: bool) -> Iterator[Measuring]:
         """A measurement in this process. What a model of the user's own prints meanwhile is set aside, so that it
-        garbles neither bar nor tables, and its lines are counted. So is what other ranks than the first would print.
+        garbles neither bar nor tables, and its lines are counted. Other ranks than the first print nothing either,
+        warnings of Python code included; what C code says as it aborts is the only trace that it leaves, and stays.
 
         Args:
             max_seconds: of the bar.
@@ -146,7 +148,11 @@ class OwnModel:
         self.look_in_folders()
         ended: PacoProfError | None = None
         with ExitStack() as stack:
-            aside = stack.enter_context(set_aside()) if self.is_given or not is_first_rank() else None
+            aside = stack.enter_context(set_aside()) if self.is_given else None
+            if aside is None and not is_first_rank():
+                nowhere = stack.enter_context(Path(os.devnull).open("w"))
+                stack.enter_context(redirect_stdout(nowhere))
+                stack.enter_context(redirect_stderr(nowhere))
             bar = SilentProgress() if silent else BarProgress(max_seconds, None if aside is None else aside.stream)
             stack.enter_context(bar)
             try:

@@ -2,14 +2,15 @@
 
 A rank that is gone is noticed in one of four ways: its process's descriptor says so, on its machine; torchrun sends
 SIGTERM to all others there; the store that all have met through has words of it, or of whoever has seen it end; or a
-collective raises because a connection is closed. A thread looks at the first three, for the main one may be in the
-middle of a backward pass that takes minutes and from which nothing calls it back. Of a machine that vanishes without
-closing its connections these tell nothing.
+collective raises because a connection is closed. A thread looks at the first two, and another one at the store, for the
+main one may be in the middle of a backward pass that takes minutes and from which nothing calls it back. Of a machine
+that vanishes without closing its connections these tell nothing; where it had the store, whoever asks is not answered.
 """
 
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import select
 import signal
@@ -43,7 +44,8 @@ GRACE_OF_AN_INTERRUPTION = 20.0
 SECONDS_TO_STAY = 2.0
 # Ranks of other machines are asked after in the store that all have met through.
 SECONDS_BETWEEN_QUESTIONS = 1.0
-STOP = b"\0"
+# What is written beside the numbers of signals, which are none of these.
+STOP, ASKED = b"\0", b"\xff"
 
 
 class Fate:
@@ -54,13 +56,19 @@ class Fate:
         peers: the other ranks on this machine.
         last_words: what ranks tell each other.
         stderr: the descriptor on which the user is told: output may be set aside when the time comes.
+        beyond: the last words, asked after ranks of other machines by a connection of their own, since an answer may
+            never come; None where that is no matter.
     """
 
-    def __init__(self, place: Place, peers: Peers, last_words: LastWords, stderr: int = 2) -> None:
+    def __init__(
+        self, place: Place, peers: Peers, last_words: LastWords, stderr: int = 2, beyond: LastWords | None = None
+    ) -> None:
         self._place = place
         self._peers = peers
         self._has_other_machines = peers.number + 1 < place.world_size
         self._last_words = last_words
+        self._beyond = last_words if beyond is None else beyond
+        self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._finding = threading.Lock()
         self._loss: RankError | None = None
@@ -82,9 +90,12 @@ class Fate:
             handler = signal.signal(signal.SIGTERM, self._on_term)
             self._before = handler, signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self._thread.start()
+        if self._has_other_machines:
+            threading.Thread(target=self._ask, daemon=True).start()
 
     def stop(self) -> None:
         """No longer: whoever ends from now on has done what there was to do."""
+        self._is_over.set()
         self._wake.send(STOP)
         self._thread.join()
         if self._before is not None:
@@ -188,7 +199,8 @@ class Fate:
 
     def _watch(self) -> None:
         what = self._wait()
-        if what == "over":
+        if what == "over" or (what == "loss" and self._is_ending.is_set()):
+            # The others end because this rank does, or its own are the words that are there: it has told why.
             return
         if what == "loss" or self._peers.wait(SECONDS_TO_FIND_OUT):
             self._cause = self._lost()
@@ -218,21 +230,26 @@ class Fate:
         for handle in (self._woken.fileno(), *handles):
             poll.register(handle, select.POLLIN)
         while True:
-            ready = poll.poll(self._until_next_look(len(handles)))
+            # Every so often for what makes no descriptor readable.
+            ready = poll.poll(SECONDS_BETWEEN_LOOKS * 1000 if len(handles) < self._peers.number else None)
             if self._woken.fileno() in {handle for handle, _ in ready}:
                 signals = self._woken.recv(4096)
                 if STOP in signals:
                     return "over"
                 if signal.SIGTERM in signals:
                     return "signal"
-            if self._peers.gone() or (self._has_other_machines and self._last_words.are_there()):
+                if ASKED in signals:
+                    return "loss"
+            if self._peers.gone():
                 return "loss"
 
-    def _until_next_look(self, num_handles: int) -> float | None:
-        """Milliseconds after which to look for what makes no descriptor readable; None where there is nothing."""
-        if num_handles < self._peers.number:
-            return SECONDS_BETWEEN_LOOKS * 1000
-        return SECONDS_BETWEEN_QUESTIONS * 1000 if self._has_other_machines else None
+    def _ask(self) -> None:
+        """Wake the watching thread where a rank, most likely of another machine, has left words."""
+        while not self._is_over.wait(SECONDS_BETWEEN_QUESTIONS):
+            if self._beyond.are_there():
+                with contextlib.suppress(OSError):
+                    self._wake.send(ASKED)
+                return
 
     def _force(self) -> None:
         """End the process in place of the main thread, which does not come back."""

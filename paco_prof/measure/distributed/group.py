@@ -219,7 +219,8 @@ def _open(place: Place, device: torch.device, stderr: int = 2) -> tuple[Group, F
     machines = list(dict.fromkeys(machine for machine, _ in there))
     mine = there[place.rank][0]
     pids = {rank: pid for rank, (machine, pid) in enumerate(there) if machine == mine and rank != place.rank}
-    fate = Fate(place, Peers(pids), last_words, stderr)
+    beyond = LastWords(_store()) if len(machines) > 1 else None
+    fate = Fate(place, Peers(pids), last_words, stderr, beyond)
     return Group(place, backend, machines.index(mine), control, tuple(pids.values()), fate), fate
 
 

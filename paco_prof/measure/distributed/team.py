@@ -253,12 +253,15 @@ def serve(group: Group, launcher_with: LauncherWith) -> None:
 def _cause(failed: Mapping[int, WorkerError]) -> WorkerError:
     """The failure that the others follow from, with its rank."""
 
-    def is_consequence(rank: int) -> bool:
-        # A worker that waits for one that is lost raises, or is ended by NCCL, or waits until its time is up.
-        kind = failed[rank].kind
-        return kind == "hung" or (kind in ("raised", "died") and speaks_of_a_lost_rank(failed[rank].detail))
+    def distance(rank: int) -> int:
+        """From the cause: a worker that waits for one that is lost raises, or is ended by NCCL, or waits until its time
+        is up; one that hangs, and is killed for it, is lost to the others.
+        """
+        kind, detail = failed[rank].kind, failed[rank].detail
+        is_raised = kind == "raised" or (kind == "died" and detail.startswith("killed by SIGABRT"))
+        return 2 if is_raised and speaks_of_a_lost_rank(detail) else 1 if kind == "hung" else 0
 
-    rank = min(failed, key=lambda rank: (is_consequence(rank), rank))
+    rank = min(failed, key=lambda rank: (distance(rank), rank))
     cause, detail = failed[rank], f"rank {rank}: {failed[rank].detail}"
     return WorkerError(cause.pid, cause.kind, cause.during, detail, cause.hint, cause.peak_bytes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -195,3 +196,47 @@ def test_on_one_machine_words_end_nobody_who_is_still_at_work() -> None:
     time.sleep(0.05)
     fate.stop()
     assert not fate.is_ending
+
+
+@pytest.mark.usefixtures("hasty")
+def test_its_own_words_are_no_loss_to_a_rank_that_ends() -> None:
+    """What it leaves is there for whoever asks, itself included: it must not take the telling from who is to tell."""
+    store = Store()
+    fate = Fate(Place(2, 4, 0), cast("Peers", Neighbours([3])), LastWords(store))
+    fate.start()
+    error = fate.end(ValueError("no such image"))
+    assert isinstance(error, RankError)
+    assert not error.is_mine
+    # As long as frames are freed and loaders joined.
+    time.sleep(0.1)
+    fate.stop()
+    assert LastWords(store).may_tell(), "nobody has told yet, so that rank 0 still can"
+
+
+@dataclass
+class SilentStore(Store):
+    """A store on a machine that has vanished: nobody answers, and nobody says that nobody will."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def check(self, keys: list[str]) -> bool:
+        self.asked.set()
+        time.sleep(30.0)
+        return False
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_question_that_is_never_answered_keeps_nobody_from_hearing_of_the_others() -> None:
+    silent = SilentStore()
+    neighbours = Neighbours([1])
+    fate = Fate(Place(0, 4, 0), cast("Peers", neighbours), LastWords(Store()), beyond=LastWords(silent))
+    fate.start()
+    try:
+        assert silent.asked.wait(10.0)
+        threading.Timer(0.05, neighbours.lost.append, [1]).start()
+        with pytest.raises(RankError) as ended:
+            _be_busy()
+        fate.end(ended.value)
+    finally:
+        fate.stop()
+    assert str(ended.value) == DIED.format(1, 4)

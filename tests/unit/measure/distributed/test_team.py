@@ -174,7 +174,10 @@ def _saying(trouble: Trouble, words: str) -> Trouble:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("hung", "no answer within 300 s"), ("died", "NCCL error: remote process exited or there was a network error")],
+    [
+        ("hung", "no answer within 300 s"),
+        ("died", "killed by SIGABRT: NCCL error: remote process exited or there was a network error"),
+    ],
 )
 def test_what_a_collective_without_an_end_comes_to_is_a_consequence(kind: FailureKind, words: str) -> None:
     """A worker that is left in the middle of an all-reduce waits for ever, or NCCL ends it."""
@@ -188,3 +191,24 @@ def test_what_a_collective_without_an_end_comes_to_is_a_consequence(kind: Failur
     outcome, _ = compared(_saying(left, words), full)
     (failure,) = outcome.record.failures
     assert (failure.kind, failure.detail.split(":")[0]) == ("out of memory", "rank 1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "other", "left"),
+    [
+        # Killed as its time is up, it is lost to the others.
+        ("hung", "no answer within 300 s", "raised", "Connection closed by peer"),
+        ("died", "killed by SIGSEGV: [W1 ProcessGroupNCCL.cpp:1] a warning", "hung", "no answer within 300 s"),
+    ],
+)
+def test_what_hangs_or_crashes_is_the_cause_of_what_others_say(
+    kind: FailureKind, words: str, other: FailureKind, left: str
+) -> None:
+    def failing(what_it_is: FailureKind) -> Trouble:
+        def failed(tree: str, name: str, what: str, steps: int) -> FailureKind | None:
+            return what_it_is if name == "exact" and what == "step" else None
+
+        return failed
+
+    outcome, _ = compared(_saying(failing(other), left), _saying(failing(kind), words))
+    assert {(f.kind, f.detail.split(":")[0]) for f in outcome.record.failures} == {(kind, "rank 1")}
