@@ -159,6 +159,9 @@ def _variant(record: ScaleRecord, place: int) -> ScaledVariant:
         rows = (replace(rows[0], target=total([part.target for part in parts])), *rows[1:])
     saved = saved_rows(points, target)
     peak, peak_rest, peak_of = peak_rows(points, saved, target)
+    if peak_rest is not None:
+        # What is kept at too few sizes for an interval is in the rest.
+        saved = tuple(row for row in saved if row.has_interval)
     return ScaledVariant(
         place=place,
         contestant=contestant,

@@ -28,6 +28,8 @@ __all__ = ["Hindcast", "hindcast", "hindcast_of_step", "shares_of", "step_parts"
 HINDCAST_FROM = 3
 # Share of the step, measured or predicted at the target, from which on a stage is predicted by itself.
 PART_FROM = 0.05
+# Share of the step up to which the rest is small.
+SMALL_REST = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,14 @@ def _with_rest(
 
     What is small at every size that was run is put together of unlike things, and noise as large as a part of it could
     hide a power of any exponent beside a fixed cost: all of them together would leave nothing known of the step. So it
-    is a power alone. If a stage that belongs to the rest cannot be had from it, the step is a quantity by itself.
+    is a power alone, unless a stage is in it, or so many small ones that they are much of the step. If a stage that
+    belongs to the rest cannot be had from it, the step is a quantity by itself.
     """
     known = [row for row in stages if row.has_interval] if step.has_interval else list(stages)
-    is_small = len(known) == len(stages)
-    rest = rest_row(REST, STEP, points, measured, known, target, is_power=is_small)
+    is_whole = len(known) == len(stages)
+    rest = rest_row(REST, STEP, points, measured, known, target, power_up_to=SMALL_REST if is_whole else 0.0)
     if rest is None:
-        return tuple(known) if is_small else (step,)
+        return tuple(known) if is_whole else (step,)
     return (*known, rest)
 
 

@@ -117,7 +117,7 @@ def rest_row(
     parts: Sequence[GrowthRow],
     target: Sizes | None,
     *,
-    is_power: bool = False,
+    power_up_to: float = 0.0,
 ) -> GrowthRow | None:
     """What a whole is beside its parts; None where that is nothing at some size, or next to nothing at all of them.
 
@@ -128,7 +128,7 @@ def rest_row(
         measured: for each of them, name -> value, of the whole and of its parts.
         parts: that are known by themselves.
         target: sizes that it is predicted for.
-        is_power: see `fit_growth`.
+        power_up_to: a share of the whole; what is no more at any size is taken for a power alone, see `fit_growth`.
     """
     left = [{path: each[whole] - sum(each.get(part.path, 0.0) for part in parts)} for each in measured]
     shares: list[float] = []
@@ -137,7 +137,7 @@ def rest_row(
         shares.append(median(left[place][path] for place in here) / median(measured[place][whole] for place in here))
     if not shares or min(shares) <= 0 or max(shares) < LEAST_REST:
         return None
-    return growth_row(path, points, left, target, max(shares), is_power=is_power)
+    return growth_row(path, points, left, target, max(shares), is_power=max(shares) <= power_up_to)
 
 
 def total(parts: Sequence[Prediction | None]) -> Prediction | None:

@@ -42,7 +42,7 @@ def left_out_notes(variant: ScaledVariant) -> str:
 def growth_notes(view: ScaleView, variants: Sequence[ScaledVariant]) -> str:
     """What exponents, intervals, predictions and the marks beside them are; of marks, those that stand somewhere."""
     growths = [growth for variant in variants for growth in _shown(variant)]
-    growths += [ratio.growth for ratio in view.ratios if ratio.growth is not None]
+    growths += [ratio.growth for ratio in view.ratios if ratio.growth is not None and ratio.growth.grows]
     notes = ["The exponent is p of a x^p, fitted to the medians at each size, in the logarithms."]
     if any(growth.exponent.low is not None for growth in growths):
         notes.append(
@@ -63,8 +63,8 @@ def growth_notes(view: ScaleView, variants: Sequence[ScaledVariant]) -> str:
         notes.append(f"{APART}: a size that does not follow the others is left out of the fit.")
     if any(growth.is_taken_for_power for growth in growths):
         notes.append(
-            f"{POWER_ALONE}: all but the same at every size (within {units.ratio(GROWS_FROM)}), and taken for a power "
-            "alone: what a fixed cost may hide is not in its interval."
+            f"{POWER_ALONE}: its fit is all but flat (within {units.ratio(GROWS_FROM)}), and taken for a power alone: "
+            "what a fixed cost may hide is not in its interval."
         )
     return " ".join([*notes, *_prediction_notes(view, variants)])
 
@@ -100,11 +100,12 @@ def _prediction_notes(view: ScaleView, variants: Sequence[ScaledVariant]) -> Ite
         large = "5 % or more, measured or at the target," if has_target else "5 % or more"
         yield (
             f"The step is predicted as the sum of its stages of {large} and of all the rest, each by its own fit, ends "
-            "added up: what is put together of unlike powers has no power of its own."
+            "added up: what is put together of unlike powers has no power of its own, and what stands at the step only "
+            "describes it within the sizes."
         )
         rests = [part.growth for variant in variants for part in variant.parts if part.path == REST]
         if any(growth is not None and growth.is_taken_for_power for growth in rests):
-            yield "That rest is taken for a power alone, too."
+            yield "That rest is taken for a power alone."
     if has_target and any(row.depth for variant in variants for row in variant.rows if row.is_stage):
         yield "A row of a stage inside another has a fit of its own, and may be predicted a little above it."
     if has_target:

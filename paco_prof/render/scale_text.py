@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from paco_prof import units
@@ -77,15 +78,14 @@ def _growth(finding: s.FastestGrowth) -> str:
     factor = factor_words(finding.factor)
     if not finding.step.grows:
         return f"{finding.name}: a step takes about as long at every {factor}."
-    exponent, fixed = finding.step.exponents[finding.place], finding.step.fixed_cost
-    beside = "" if fixed is None or finding.place > 0 else f", beside {units.span(fixed.value)} at any size"
+    exponent = finding.step.exponents[finding.place]
     verb = "grows" if exponent.value > 0 else "goes"
-    step = f"{finding.name}: a step {verb} with {factor}^{exponent_cell(exponent)}{beside}"
+    step = f"{finding.name}: a step {verb} with {factor}^{exponent_cell(exponent)}"
     row = finding.stage
     if row is None or row.growth is None:
         return f"{step}."
     of_stage = exponent_cell(row.growth.exponents[finding.place])
-    return f"{step}; of its stages {plain_title(row.path)} grows fastest, with {factor}^{of_stage}."
+    return f"{step}; of its stages of 10 % or more {plain_title(row.path)} grows fastest, with {factor}^{of_stage}."
 
 
 def _top(finding: s.TopStage) -> str:
@@ -160,6 +160,8 @@ def _memory(finding: s.MemoryAtTarget) -> str:
 def _held_out(finding: s.LargestHeldOut) -> str:
     hindcast = finding.hindcast
     inside = {True: ", inside its interval", False: ", outside its interval", None: ""}[hindcast.is_inside]
+    if hindcast.predicted.high == math.inf:
+        inside = ", whose interval has no upper end"
     return (
         f"{finding.name}: left out of the fit, the step at {size_words(finding.factors, hindcast.sizes)} would have "
         f"been predicted as {units.span(hindcast.predicted.value)}; it is {units.span(hindcast.measured)} "

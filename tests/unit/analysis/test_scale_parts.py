@@ -151,6 +151,24 @@ def test_a_stage_that_neither_itself_nor_a_rest_tells_leaves_the_step_by_itself(
     assert variant.step.target is not None
 
 
+def test_many_small_stages_together_are_not_small() -> None:
+    """Six of 4 % each: a fixed cost beside what grows, which a power alone would not allow for."""
+
+    def law(sizes: tuple[int, ...]) -> dict[str, float]:
+        small = ("zero_grad", "transfer", "optimizer", "matching", "covariance", "prototypes")
+        return {"backbone": 0.09 * sizes[0], **dict.fromkeys(small, 0.002 + 0.002 * sizes[0])}
+
+    few = baseline(swept(law, (2, 4, 8, 16, 32), 64)).parts[-1]
+    assert few.path == REST
+    assert few.share > 0.10
+    assert few.growth is not None
+    assert few.growth.fixed_cost is not None
+    usual_rest = usual().variants[0].parts[-1]
+    assert usual_rest.path == REST
+    assert usual_rest.growth is not None
+    assert usual_rest.growth.is_taken_for_power
+
+
 def test_a_rest_that_is_nothing_but_rounding_is_no_part() -> None:
     def law(sizes: tuple[int, ...]) -> dict[str, float]:
         return {"backbone": 0.09 * sizes[0], "loss": 0.001 * sizes[0] ** 3}

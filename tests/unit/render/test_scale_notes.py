@@ -65,9 +65,7 @@ def test_a_mark_of_the_peak_is_explained() -> None:
 def test_what_does_not_grow_is_taken_for_a_power() -> None:
     view, variant = of_one(rows=(replace(POWER, path="[step]"), replace(FLAT, path="optimizer")))
     assert cells(growth_table(view, variant))[1][1].endswith("§")
-    assert "§: all but the same at every size (within 1.25x), and taken for a power alone" in growth_notes(
-        view, [variant]
-    )
+    assert "§: its fit is all but flat (within 1.25x), and taken for a power alone" in growth_notes(view, [variant])
 
 
 def test_only_a_fixed_cost_that_is_shown_is_explained() -> None:
@@ -114,7 +112,7 @@ def test_predictions_are_explained_where_there_are_some() -> None:
     view = view_of("batch")
     text = growth_notes(view, view.variants)
     assert "The step is predicted as the sum" in text
-    assert "That rest is taken for a power alone, too." in text
+    assert "That rest is taken for a power alone." in text
     few = view_of("search")
     text = growth_notes(few, few.variants[:1])
     assert text == "The exponent is p of a x^p, fitted to the medians at each size, in the logarithms."

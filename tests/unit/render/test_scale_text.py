@@ -9,6 +9,7 @@ import pytest
 
 from paco_prof.analysis import scale_facts as s
 from paco_prof.analysis.scale_bottleneck import Crossover
+from paco_prof.analysis.scale_parts import Hindcast
 from paco_prof.render.markdown import to_markdown
 from paco_prof.render.reports import document_of
 from paco_prof.render.scale_text import scale_sentence
@@ -110,13 +111,10 @@ def test_what_becomes_shorter_does_not_grow() -> None:
     )
 
 
-def test_an_exponent_of_the_rest_stands_beside_what_does_not_grow() -> None:
-    sizes = (2, 4, 8, 16, 32, 64)
-    growth = fit_growth([(size,) for size in sizes], [3.0 + 0.01 * size**2 for size in sizes])
-    assert growth is not None
-    text = scale_sentence(s.FastestGrowth("exact", "batch_size", 0, growth, None))
-    assert text.startswith("exact: a step grows with batch size^2.00")
-    assert text.endswith(", beside 3.0 s at any size.")
+def test_an_interval_without_an_end_holds_nothing() -> None:
+    cast = Hindcast((32,), Prediction(3.0, 0.0, math.inf, 2.0), 4.0)
+    text = scale_sentence(s.LargestHeldOut("exact", ("batch_size",), cast))
+    assert text.endswith("it is 4.0 s (-25.0 %, whose interval has no upper end).")
 
 
 @pytest.mark.parametrize(
