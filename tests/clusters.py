@@ -60,13 +60,17 @@ class PlayedPool:
     def look(self, seconds: float) -> Sequence[Ended]:
         if not self.given:
             return []
-        number = self._draw.choice(sorted(self.given))
+        number = self.next_to_end()
         piece = self.given.pop(number)
         lost = self._loses(number)
         if lost is not None:
             return [lost]
         answer = json.loads(done(told(piece, Path.cwd(), [], 1), self._launcher(number)))
         return [Ended(number, **answer)]
+
+    def next_to_end(self) -> int:
+        """The number of a piece that is under way."""
+        return self._draw.choice(sorted(self.given))
 
     def cancel(self) -> Sequence[Ended]:
         self.num_cancelled += len(self.given)

@@ -48,8 +48,12 @@ def resumed(record: ComparisonRecord, **changes: object) -> ComparisonRecord:
     is_longer = plan.launches > record.plan.launches
     if record.status == "complete" and not is_longer and not _is_anything_left(record):
         raise UsageError("All that was planned has been measured.", "--launches N takes more.")
-    # What the next run finds out anew is forgotten.
-    notes = [note for note in record.notes if note.code != "time_is_up"]
+    # What the next run finds out anew is forgotten: whose fidelity no launch has told is asked for once more.
+    notes = [
+        note
+        for note in record.notes
+        if note.code != "time_is_up" and not (note.code == "no_fidelity" and note.number is None)
+    ]
     if is_longer and record.status == "complete":
         notes.append(Note(code="extended", number=plan.launches))
     # Where nothing has been measured yet, any machine will do.

@@ -58,6 +58,7 @@ class Surveyor:
         monitor: makes what watches the machine during a launch, from the accelerator's identity.
         only: of all that is left, what to do; None for everything. Who has several machines gives each its part.
         most_trials: of a search; None for as many as it takes. Whoever has more made stores each of them.
+        trial_seconds: that a trial has taken before; 0 where nobody knows.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Surveyor:
         monitor: Callable[[str | None], MachineMonitor] = MachineMonitor,
         only: Sequence[Work] | None = None,
         most_trials: int | None = None,
+        trial_seconds: float = 0.0,
     ) -> None:
         self._ledger = ScaleLedger(record, save, now)
         self._plan = record.plan
@@ -77,6 +79,7 @@ class Surveyor:
         self._progress = progress
         self._monitor = monitor
         self._most_trials = most_trials
+        self._trial_seconds = trial_seconds
         self._work = [piece for piece in left(record) if only is None or piece in only]
         self._time = ScaleTimetable(record, self._work, now)
         self._open: list[MeasuredHandle] = []
@@ -188,9 +191,9 @@ class Surveyor:
             def start(size: int, limit: MemoryLimit, contestant: Contestant = contestant) -> WorkerHandle:
                 return self._start(resized(contestant, {"batch_size": size}), limit)
 
-            search = LargestSearch(self._ledger.record, place, end, self._time.now, start)
+            search = LargestSearch(self._ledger.record, place, end, self._time.now, start, self._trial_seconds)
             num_made = 0
-            while (asked := search.next()) is not None and num_made != self._most_trials:
+            while num_made != self._most_trials and (asked := search.next()) is not None:
                 steps = f" for {asked.steps} steps" if asked.steps == CONFIRMING_STEPS else ""
                 self._progress.begin(f"{contestant.name}: does a batch of {units.count(asked.size)} fit{steps}?")
                 ready = search.attempt(asked)
@@ -202,7 +205,9 @@ class Surveyor:
                 # Whatever may come, so far it has got.
                 self._ledger.put_largest(search.result("interrupted"))
                 self._tick()
-            self._ledger.put_largest(search.result("time is up" if asked is None else "interrupted"))
+            # Whether there is time for more of those that others are to make, they will see.
+            is_cut = num_made == self._most_trials and not search.is_over
+            self._ledger.put_largest(search.result("interrupted" if is_cut else "time is up"))
 
     def _start(self, contestant: Contestant, limit: MemoryLimit) -> MeasuredHandle:
         # A process that was started and is not known yet would be nobody's to end.

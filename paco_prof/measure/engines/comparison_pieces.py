@@ -18,8 +18,9 @@ __all__ = ["ComparisonPieces", "merged"]
 
 # What a piece adds to, of a record.
 GROWING = ("environment", "contestants", "launches", "failures", "notes")
-# Of a contestant that nobody has run: after so many failures nobody will.
-ENOUGH_FAILURES = 2
+# Of a contestant that nobody has run: after one of its launches has failed so often, each time somewhere else where
+# there is room, nobody will.
+ENOUGH_TRIES = 2
 
 
 class ComparisonPieces:
@@ -46,8 +47,6 @@ class ComparisonPieces:
         self._tried: set[tuple[int, int, int]] = set()
         self._least: dict[int, float] = {}
         self._again = SecondTries[Assignment, tuple[ComparisonRecord, ComparisonRecord]]()
-        # How often each has failed for good, by its place.
-        self._num_failed = [0] * len(record.contestants)
         # There is somebody else to try what has failed.
         self._is_shared = False
 
@@ -87,16 +86,14 @@ class ComparisonPieces:
                 "halvings": piece.halvings,
                 "fidelity_of": sorted(piece.fidelity_of),
             },
-            "again": self._again.has_tried(piece),
+            "again": self._again.num_tries(piece) > 0,
         }
 
     def take_back(self, piece: Assignment, part: dict[str, Any], seconds: float) -> None:
         done = ComparisonRecord.model_validate(part)
         sent = self._end(piece)
         who = _failed_for_good(piece, done)
-        if who is not None:
-            self._num_failed[who] += 1
-        most = self._tries_after(who, sent, done)
+        most = self._tries_after(piece, who, sent, done)
         if most > 1 and self._again.put(piece, (sent, done), most, len(self._sent)):
             return
         reached = {launch.halvings for launch in done.launches} | {failure.halvings for failure in done.failures}
@@ -148,7 +145,7 @@ class ComparisonPieces:
         whole = merged(self.record, sent, done)
         self.ledger.update(**{name: getattr(whole, name) for name in GROWING})
 
-    def _tries_after(self, who: int | None, sent: ComparisonRecord, done: ComparisonRecord) -> int:
+    def _tries_after(self, piece: Assignment, who: int | None, sent: ComparisonRecord, done: ComparisonRecord) -> int:
         """How many tries a launch has, by what has come of one of them: more than one where that may be the fault of
         whoever took it, and there is somebody else.
 
@@ -164,16 +161,17 @@ class ComparisonPieces:
             return 1
         is_shown = any(launch.is_complete and who in (0, launch.contestant) for launch in self.record.launches)
         is_under_way = any(who in (0, other.place) for other in self._sent)
-        return MOST_TRIES if is_shown or is_under_way or self._num_failed[who] < ENOUGH_FAILURES else 1
+        is_first = self._again.num_tries(piece) + 1 < ENOUGH_TRIES
+        return MOST_TRIES if is_shown or is_under_way or is_first else 1
 
     def _note_missing_fidelity(self) -> None:
-        """Tell whose launch that was to be held against float64 has failed when there was no other left to ask."""
+        """Tell who is not held against float64 because no launch that was asked for it has ended, whatever kept it."""
         measured = {launch.contestant for launch in self.record.launches if launch.is_complete}
         for place in sorted(measured | {0} if measured else measured):
             if self.ledger.lacks_fidelity(place):
                 name = self.record.contestants[place].name
                 # Without the place, so that whoever goes on asks once more.
-                self.ledger.add_note(Note(code="no_fidelity", detail=f"{name}: the launch that was to tell has failed"))
+                self.ledger.add_note(Note(code="no_fidelity", detail=f"{name}: no launch that was to tell has ended"))
 
     def _fidelity_beside(self, place: int) -> frozenset[int]:
         """Whose fidelity somebody is to measure in a launch of a variant: its own and the baseline's, but each once."""

@@ -122,8 +122,8 @@ class Tenancy:
         self._nodes: list[Node] = []
         self._shares: dict[int, Share] = {}
         self._losses: dict[str, int] = {}
-        # Nodes that a launch has left, the last one last.
-        self._left: list[str] = []
+        # Where each launch went, those that are over among them.
+        self._went: dict[int, str] = {}
 
     @property
     def capacity(self) -> int:
@@ -154,24 +154,25 @@ class Tenancy:
         """Whether one more can be under way now."""
         return any(self._room_on(node, alone=alone) for node in self._reliable())
 
-    def take(self, number: int, *, alone: bool, again: bool = False) -> Share:
+    def take(self, number: int, *, alone: bool, before: Sequence[int] = ()) -> Share:
         """Find room for one more launch: where the fewest were lost, and the fewest are. There has to be room.
 
         Args:
-            again: it has come to nothing before; rather not where the last one has ended, which may have been it.
+            before: under which numbers it has come to nothing; rather not where it was then, however much is elsewhere.
         """
         able = [node for node in self._reliable() if self._room_on(node, alone=alone)]
-        node = min(able, key=lambda each: self._burden(each, again=again))
+        was_on = [self._went.get(each) for each in before]
+        node = min(able, key=lambda each: (was_on.count(each.id), self._lost_on(each), len(self._shares_on(each))))
         cpus = self._needs.cpus if self._needs.cpus is not None and not alone else int(node.cpus)
         self._needs.settle()
         self._shares[number] = Share(node.id, cpus, self._needs.gpus)
+        self._went[number] = node.id
         return self._shares[number]
 
     def leave(self, number: int, *, is_lost: bool) -> None:
         """A launch is over, or was lost."""
         share = self._shares.pop(number, None)
         if share is not None:
-            self._left = [*(node for node in self._left if node != share.node), share.node]
             self._losses[share.node] = self._losses.get(share.node, 0) + 1 if is_lost else 0
 
     def clear(self) -> None:
@@ -186,10 +187,6 @@ class Tenancy:
         cpus, gpus = self._ours_on(node)
         left = replace(node, cpus=node.cpus - node.used_cpus - cpus, gpus=node.gpus - node.used_gpus - gpus)
         return max(0, self._needs.on(left))
-
-    def _burden(self, node: Node, *, again: bool) -> tuple[int, int, int]:
-        when_left = self._left.index(node.id) + 1 if node.id in self._left else 0
-        return self._lost_on(node), len(self._shares_on(node)), when_left if again else 0
 
     def _reliable(self) -> list[Node]:
         able = [node for node in self._nodes if self._needs.on(node)]

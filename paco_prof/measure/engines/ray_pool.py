@@ -81,8 +81,8 @@ class RayPool:
         return self._tenancy.capacity
 
     def give(self, number: int, told_piece: dict[str, Any]) -> None:
-        how = {name: told_piece.get(name, False) for name in ("alone", "again")}
-        share = self._tenancy.take(number, **how)
+        alone, before = told_piece.get("alone", False), told_piece.get("before", ())
+        share = self._tenancy.take(number, alone=alone, before=before)
         text = told({**told_piece, "variables": VARIABLES}, Path.cwd(), self._folders, share.cpus)
         where = {"cpus": share.cpus, "gpus": share.gpus, "node": share.node}
         self._is_anything_out = True

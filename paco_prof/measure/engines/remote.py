@@ -88,9 +88,8 @@ def _done(piece: Mapping[str, Any], launcher: LimitingLauncher | None) -> Compar
     place = piece["only"]["contestant"]
     work = Search(place) if sizes is None else Unit(place, tuple(sizes), piece["only"]["round"])
     launcher = launcher or _launcher(piece, growth)
-    only_so_many = piece["only"].get("trials")
-    surveyor = Surveyor(growth, launcher, _Unheard(), lambda _: None, only=[work], most_trials=only_so_many)
-    return surveyor.run().record
+    trials = {"most_trials": piece["only"].get("trials"), "trial_seconds": piece["only"].get("trial_seconds", 0.0)}
+    return Surveyor(growth, launcher, _Unheard(), lambda _: None, only=[work], **trials).run().record
 
 
 def _launcher(piece: Mapping[str, Any], record: ComparisonRecord | ScaleRecord) -> ProcessLauncher:

@@ -47,6 +47,8 @@ class ScalePieces:
         self._tried: set[Work] = set()
         self._again = SecondTries[Work, tuple[ScaleRecord, ScaleRecord]]()
         self._num_trials = Counter[Work]()
+        # What the longest trial of a search has taken.
+        self._trial_seconds: dict[Work, float] = {}
         # There is somebody else to try what has failed.
         self._is_shared = False
         # A search went on at another machine.
@@ -94,9 +96,10 @@ class ScalePieces:
         if isinstance(piece, Unit):
             only |= {"sizes": list(piece.sizes), "round": piece.round}
         else:
-            only |= {"trials": None if self._is_mixed else 1}
+            one = {"trials": 1, "trial_seconds": self._trial_seconds.get(piece, 0.0)}
+            only |= {"trials": None} if self._is_mixed else one
         told = {"kind": "scale", "record": sent.model_dump(mode="json"), "only": only}
-        return {**told, "alone": self.is_alone(piece), "again": self._again.has_tried(piece)}
+        return {**told, "alone": self.is_alone(piece), "again": self._again.num_tries(piece) > 0}
 
     def take_back(self, piece: Work, part: dict[str, Any], seconds: float) -> None:
         done = ScaleRecord.model_validate(part)
@@ -111,6 +114,7 @@ class ScalePieces:
         if done.status != "interrupted" and not self._goes_on(piece, done):
             self._tried.add(piece)
         self._learn_start(done, seconds)
+        self._trial_seconds[piece] = max(seconds, self._trial_seconds.get(piece, 0.0))
         self._add(piece, sent, done)
 
     def lose(self, piece: Work) -> None:
@@ -218,14 +222,17 @@ class ScalePieces:
                 self._start_seconds = other if self._start_seconds is None else min(self._start_seconds, other)
 
     def _known_of(self, piece: Search) -> dict[str, Any]:
-        """What a search begins with: the batches that were measured, and what has been tried.
+        """What a search begins with: the batches that were measured, and what has been tried, and under which limit;
+        nothing where machines are unlike.
 
         A batch was not measured where the search will be, and so does not tell where it was: among machines that are
         alike it fits all the same.
         """
-        own = [] if self._is_mixed else [each for each in self.record.points if each.contestant == piece.contestant]
+        if self._is_mixed:
+            return {"points": (), "largest": ()}
+        points = [each for each in self.record.points if each.contestant == piece.contestant]
         return {
-            "points": tuple(point.model_copy(update={"environment": None}) for point in own),
+            "points": tuple(point.model_copy(update={"environment": None}) for point in points),
             "largest": tuple(each for each in self.record.largest if each.contestant == piece.contestant),
         }
 

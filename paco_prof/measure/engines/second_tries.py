@@ -53,13 +53,16 @@ class SecondTries(Generic[P, R]):
         return True
 
     def settle(self, piece: P) -> None:
-        """What has come of a piece this time counts."""
+        """What has come of a piece this time counts; whoever goes on with it begins with all of its tries."""
         self._parts.pop(piece, None)
+        self._tries.pop(piece, None)
 
-    def has_tried(self, piece: P) -> bool:
-        """Whether a piece has come to nothing before."""
-        return piece in self._tries
+    def num_tries(self, piece: P) -> int:
+        """How often a piece has come to nothing, since something has come of it."""
+        return self._tries.get(piece, 0)
 
     def in_order(self, pieces: Sequence[P]) -> list[P]:
-        """Those that nobody has tried first: by then others may be free to try the rest."""
-        return sorted(pieces, key=lambda piece: self._tries.get(piece, 0))
+        """Those that have come to nothing first: whoever has just ended another piece is free for them, and after that
+        who has failed may be the only one that is.
+        """
+        return sorted(pieces, key=self.num_tries, reverse=True)

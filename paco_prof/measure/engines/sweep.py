@@ -66,7 +66,11 @@ class Pool(Protocol):
         ...
 
     def give(self, number: int, told: dict[str, Any]) -> None:
-        """Have a piece done; there has to be room for it."""
+        """Have a piece done; there has to be room for it.
+
+        Args:
+            told: what whoever does it is told; `before` among it has the numbers under which it has come to nothing.
+        """
         ...
 
     def look(self, seconds: float) -> Sequence[Ended]:
@@ -124,6 +128,8 @@ class Sweep(Generic[P]):
         self._num_given = 0
         self._num_done = 0
         self._losses: dict[P, int] = {}
+        # The numbers of each piece since something has come of it.
+        self._numbers: dict[P, list[int]] = {}
         self._last_capacity = self._start
 
     def run(self) -> BaseException | None:
@@ -166,8 +172,10 @@ class Sweep(Generic[P]):
         # What is interrupted in the middle leaves an answer that nobody has read, and a piece that nobody has.
         with held_interrupts():
             told = self._pieces.give_out(piece, None if math.isinf(max_seconds) else max_seconds)
+            before = self._numbers.get(piece, []) if told.get("again") else []
+            self._numbers[piece] = [*before, self._num_given]
             self._given[self._num_given] = _Given(piece, self._now(), max_seconds)
-            self._pool.give(self._num_given, told)
+            self._pool.give(self._num_given, {**told, "before": before})
             self._num_given += 1
 
     def _is_time_for(self, piece: P) -> bool:
@@ -196,6 +204,8 @@ class Sweep(Generic[P]):
             return
         if ended.part is not None:
             self._num_done += 1
+            # A search is the same piece once more, trial by trial.
+            self._losses.pop(given.piece, None)
             self._pieces.take_back(given.piece, ended.part, ended.seconds)
             return
         if ended.refused is not None:

@@ -20,6 +20,7 @@ from paco_prof.measure.scaling.largest import (
     reason_of,
 )
 from paco_prof.measure.scaling.running_out import kind_under, own_limit
+from paco_prof.measure.scaling.work import is_unlike
 from paco_prof.measure.worker_handle import MemoryLimit, Ready, WorkerError, WorkerHandle
 from paco_prof.records import Largest, LargestReason, ScalePoint, ScaleRecord, Trial
 
@@ -41,6 +42,7 @@ class LargestSearch:
         end: when the search has to be over, on the clock `now`.
         now: seconds on the host's clock.
         start: starts the process of a trial, given the size and the limit of its memory; whoever starts it ends it.
+        trial_seconds: that a trial has taken before, which is more than its start; 0 where nobody knows.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LargestSearch:
         end: float,
         now: Callable[[], float],
         start: Callable[[int, MemoryLimit], WorkerHandle],
+        trial_seconds: float = 0.0,
     ) -> None:
         self._plan = record.plan
         self._place = place
@@ -66,7 +69,7 @@ class LargestSearch:
         if self._plan.memory_limit_bytes is None and self._limit_bytes is not None and not self._of_device:
             self._take_what_is_left(self._limit_bytes)
         self._expected = Expectation()
-        self._start_seconds = 0.0
+        self._start_seconds = trial_seconds
         self._known = 0
         self._known_peak: int | None = None
         if tuple(factor.name for factor in record.plan.factors) == BATCH:
@@ -90,6 +93,11 @@ class LargestSearch:
             memory = largest.memory
             self._known_peak = None if memory is None else memory.device_peak_bytes or memory.process_peak_bytes
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to be learnt, whatever time there is."""
+        return self._next() is None
+
     def next(self) -> Asked | None:
         """What is to be tried next; None where the search is over, or there is no time for more.
 
@@ -106,7 +114,10 @@ class LargestSearch:
         return asked if asked is not None and self._is_time_for(asked) else None
 
     def attempt(self, asked: Asked) -> Ready | None:
-        """Try it, and remember what came of it; what its process could tell of itself."""
+        """Try it, and remember what came of it; what its process could tell of itself.
+
+        Under what was available on another machine nothing is tried: this one is learnt, and the next trial is its own.
+        """
         begun = self._now()
         limit = self._limit()
         runner = Runner(self._start(asked.size, limit), self._plan.timeout)
@@ -116,8 +127,10 @@ class LargestSearch:
         reason: LargestReason | Literal[""] = ""
         try:
             ready = runner.ready()
-            self._learn_place(ready)
+            is_of_here = self._learn_place(ready, limit)
             self._start_seconds = max(self._start_seconds, self._now() - begun)
+            if not is_of_here:
+                return ready
             while steps < asked.steps and (steps == 0 or self._now() < self._end):
                 step = runner.step()
                 steps += 1
@@ -133,14 +146,24 @@ class LargestSearch:
         self._trials.append(trial)
         return ready
 
-    def _learn_place(self, ready: Ready) -> None:
-        """Where trials are made; those of another machine have shown nothing for this one."""
-        if self._environment is not None and ready.environment.differences(self._environment):
+    def _learn_place(self, ready: Ready, limit: MemoryLimit) -> bool:
+        """Where trials are made; those of another machine have shown nothing for this one, and what was available there
+        is no limit here.
+
+        Returns:
+            Whether a trial under the limit would show something.
+        """
+        is_elsewhere = self._environment is not None and is_unlike(ready.environment, self._environment)
+        if is_elsewhere:
             self._trials = []
         self._environment = ready.environment
         self._device = ready.contestant.workload.device
+        if is_elsewhere and limit != "available" and self._plan.memory_limit_bytes is None:
+            self._limit_bytes = None
+            return False
         if ready.room_bytes is not None:
             self._limit_bytes, self._of_device = ready.room_bytes, ready.room_of_device
+        return True
 
     def result(self, ended: LargestReason) -> Largest:
         """What is known so far.
@@ -153,7 +176,7 @@ class LargestSearch:
         longest = max(mine, key=lambda trial: trial.steps, default=None)
         is_measured = longest is None and bounds.fits == self._known
         reason = reason_of(self._trials, bounds, self._plan.largest_up_to, ended)
-        if ended == "interrupted" and self._next() is not None:
+        if ended == "interrupted" and not self.is_over:
             # What is known to fit is still to be confirmed.
             reason = ended
         return Largest(

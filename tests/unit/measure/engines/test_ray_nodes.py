@@ -181,12 +181,22 @@ class TestTenancy:
         assert taken(tenancy) == ["b", "c"]
 
 
-def test_what_has_come_to_nothing_goes_where_no_other_has_just_ended() -> None:
+def test_what_has_come_to_nothing_goes_where_it_was_least_often() -> None:
     tenancy = Tenancy(needs_of(None, None, "cpu"))
     tenancy.see(NODES)
-    for number in range(2):
-        assert tenancy.take(number, alone=False).node == "b"
+    assert [tenancy.take(number, alone=False).node for number in (0, 1)] == ["b", "c"]
+    for number in (0, 1):
+        # That somebody else has ended on the other node is no reason to go back.
         tenancy.leave(number, is_lost=False)
-    assert tenancy.take(2, alone=False, again=True).node == "c"
+    assert tenancy.take(2, alone=False, before=[0]).node == "c"
     tenancy.leave(2, is_lost=False)
-    assert tenancy.take(3, alone=False, again=True).node == "b"
+    assert tenancy.take(3, alone=False, before=[0, 2]).node == "b"
+    tenancy.leave(3, is_lost=False)
+    assert tenancy.take(4, alone=False, before=[0, 2, 3]).node == "c"
+
+
+def test_what_has_come_to_nothing_goes_to_another_node_even_where_more_is_under_way() -> None:
+    tenancy = tenancy_of(NODES, cpus=4)
+    assert [tenancy.take(number, alone=False).node for number in range(3)] == ["b", "c", "c"]
+    tenancy.leave(0, is_lost=False)
+    assert tenancy.take(3, alone=False, before=[0]).node == "c"

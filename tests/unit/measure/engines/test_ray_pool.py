@@ -83,6 +83,15 @@ class TestPool:
             assert (tmp_path / "given").read_text().splitlines() == ["b 64 64"]
             assert not pool.has_room(alone=False)
 
+    def test_what_has_come_to_nothing_on_a_node_is_sent_to_another_one(self, tmp_path: Path) -> None:
+        with RayPool("auto", 1, None, "cpu") as pool:
+            pool.give(0, {})
+            pool.give(1, {})
+            # The first node loses what it has; the second one has room for many more.
+            pool.look(0.0)
+            pool.give(2, {"before": [1]})
+            assert (tmp_path / "given").read_text().splitlines() == ["a 1 1", "b 1 1", "a 1 1"]
+
     def test_a_node_is_told_how_much_memory_is_to_be_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with RayPool("auto", 8, None, "cpu") as pool:
             said: list[str] = []

@@ -210,7 +210,7 @@ def test_a_launch_that_is_built_otherwise_everywhere_fails_and_no_larger_one_wit
     hand.back(small)
     for number in range(3):
         if number:
-            assert hand.pieces.left() == [large, middle]
+            assert hand.pieces.left() == [middle, large]
             hand.give(middle)
         assert hand.pieces.record.failures == ()
         hand.back(middle, Lab(build=plain))
@@ -275,6 +275,47 @@ def test_each_trial_of_a_search_is_stored_and_a_lost_node_costs_one() -> None:
     assert [len(each.largest[0].trials) for each in saved if each.status == "running"] == list(range(1, num_trials + 1))
 
 
+def test_a_search_that_costs_a_node_now_and_then_goes_on() -> None:
+    record = resumed_survey(Lab().run(survey(variants=["exact"])).record, find_largest=True)
+    lost = (1, 3, 5, 7)
+    whole, _ = swept(record, room=1, loses=lambda number: Ended(number, detail="gone") if number in lost else None)
+    assert whole.largest == Lab().run(record).record.largest
+
+
+def test_a_search_that_fails_on_a_node_now_and_then_goes_on() -> None:
+    hand = ByHand(resumed_survey(Lab().run(survey()).record, find_largest=True))
+    hand.give(Search(0), Search(1))
+    hand.back(Search(1))
+    hand.back(Search(0))
+    for number in range(3):
+        hand.give(Search(0))
+        assert not hand.told[Search(0)]["again"]
+        hand.back(Search(0), Lab(trouble=raising))
+        hand.give(Search(0))
+        assert hand.told[Search(0)]["again"]
+        hand.back(Search(0))
+        assert len(hand.pieces.record.largest[0].trials) == 2 + number
+    assert Search(0) in hand.pieces.left()
+
+
+def test_a_search_trial_by_trial_is_confirmed_while_there_is_time_for_that() -> None:
+    hand = ByHand(resumed_survey(Lab().run(survey(variants=["exact"])).record, find_largest=True))
+
+    def take(seconds: float) -> Largest:
+        """A trial that takes 20 seconds, of so many that there are."""
+        asked = told(hand.pieces.give_out(Search(0), seconds), Path.cwd(), [], 1)
+        hand.pieces.take_back(Search(0), json.loads(done(asked, Lab().launch))["part"], 20.0)
+        return hand.pieces.record.largest[0]
+
+    while take(1000.0).next_size is None:
+        pass
+    # There is time for one more, and what is known to fit comes first.
+    largest = take(50.0)
+    assert (largest.size, largest.next_size, largest.confirmed_steps, largest.reason) == (64, 128, 20, "interrupted")
+    largest = take(50.0)
+    assert (largest.size, largest.confirmed_steps, largest.reason) == (64, 20, "time is up")
+
+
 def test_an_interruption_keeps_what_a_search_has_tried() -> None:
     pieces = ScalePieces(Lab().run(survey(variants=["exact"])).record, lambda _: None)
     hand = ByHand(resumed_survey(pieces.record, find_largest=True))
@@ -298,15 +339,23 @@ def test_searches_take_turns() -> None:
 def test_a_search_on_another_machine_begins_anew_and_is_made_at_once() -> None:
     elsewhere = Lab(environment_of=lambda process: CPU.model_copy(update={"memory_bytes": CPU.memory_bytes // 2}))
     hand = ByHand(resumed_survey(Lab().run(survey(variants=["exact"])).record, find_largest=True))
+    for _ in range(2):
+        hand.give(Search(0))
+        hand.back(Search(0))
+    before = hand.pieces.record.largest
     hand.give(Search(0))
     assert hand.told[Search(0)]["only"]["trials"] == 1
     # It has begun with what fits on a machine that has more.
     hand.back(Search(0), elsewhere)
-    assert (hand.pieces.record.largest, hand.pieces.left()) == ((), [Search(0)])
+    assert (hand.pieces.record.largest, hand.pieces.left()) == (before, [Search(0)])
     hand.give(Search(0))
     assert hand.told[Search(0)]["only"]["trials"] is None
     assert hand.told[Search(0)]["record"]["points"] == []
+    num_before = len(elsewhere.started)
     hand.back(Search(0), elsewhere)
+    # Neither what was tried on the other machine nor what was available there says anything of this one.
+    first = elsewhere.started[num_before]
+    assert (first.limit, first.batch) == ("available", hand.pieces.record.contestants[0].workload.batch_size)
     (largest,) = hand.pieces.record.largest
     assert (largest.size, largest.confirmed_steps, largest.environment) == (100, 20, elsewhere.environment_of(None))  # type: ignore[arg-type]
     assert hand.pieces.left() == []

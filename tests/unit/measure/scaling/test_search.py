@@ -134,6 +134,34 @@ def test_a_search_tells_where_it_was_and_trials_of_another_machine_say_nothing()
     assert largest.trials[0] == Trial(size=40, steps=20, fits=True, peak_bytes=400)
 
 
+def test_what_was_available_on_a_machine_with_other_memory_is_no_limit() -> None:
+    record = search(Lab(), survey(variants=["exact"], find_largest=True))
+    trials = (
+        Trial(size=40, steps=3, fits=True, peak_bytes=400),
+        Trial(size=50, steps=0, fits=False, reason="out of memory"),
+    )
+    changes = {"reason": "interrupted", "trials": trials, "limit_bytes": 400}
+    stopped = record.model_copy(update={"largest": (record.largest[0].model_copy(update=changes),)})
+    more = CPU.model_copy(update={"memory_bytes": 2 * CPU.memory_bytes})
+    lab = Lab(environment_of=lambda process: more)
+    (largest,) = search(lab, resumed_survey(stopped)).largest
+    assert (largest.size, largest.limit_bytes, largest.confirmed_steps) == (100, ROOM, 20)
+    assert [process.limit for process in lab.started[:3]] == [400, "available", ROOM]
+    assert not any(trial in largest.trials for trial in trials)
+
+
+@pytest.mark.parametrize("name", ["threads", "load_average"])
+def test_what_makes_no_other_machine_leaves_trials_as_they_are(name: str) -> None:
+    record = search(Lab(), survey(variants=["exact"], find_largest=True))
+    (before,) = record.largest
+    trials = tuple(trial for trial in before.trials if trial.steps < 20)
+    changes = {"reason": "interrupted", "trials": trials}
+    stopped = record.model_copy(update={"largest": (before.model_copy(update=changes),)})
+    lab = Lab(environment_of=lambda process: CPU.model_copy(update={name: 3}))
+    (largest,) = search(lab, resumed_survey(stopped)).largest
+    assert (largest.trials, len(lab.started)) == (before.trials, 1)
+
+
 def test_a_search_that_time_runs_out_for_tells_what_it_knows_and_goes_on_later() -> None:
     record = survey("batch-size=2,4", variants=["baseline"], find_largest=True, max_seconds=60.0)
     record = Lab().run(record).record
