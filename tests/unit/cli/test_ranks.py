@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -151,12 +152,16 @@ def test_of_ranks_that_meet_the_same_error_the_first_of_each_machine_is_the_firs
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_what_other_ranks_than_the_first_print_is_set_aside(
+def test_other_ranks_than_the_first_print_nothing_but_what_c_code_says(
     rank: int, as_rank: Callable[[int], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Libraries warn on each of them, and of PaCo-2 itself too."""
+    """Libraries warn on each of them, of PaCo-2 itself too; but an abort leaves no other trace than its own words."""
     as_rank(rank)
     with OwnModel().measuring(1.0, silent=True) as measuring:
-        os.write(2, b"[W] a warning\n")
+        print("a line")
+        print("a warning", file=sys.stderr)
+        os.write(2, b"terminate called\n")
         os.write(measuring.stderr, b"the end\n")
-    assert capfd.readouterr().err == ("[W] a warning\n" if rank == 0 else "") + "the end\n"
+    out, err = capfd.readouterr()
+    assert out == ("a line\n" if rank == 0 else "")
+    assert err == ("a warning\n" if rank == 0 else "") + "terminate called\nthe end\n"
