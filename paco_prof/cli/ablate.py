@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paco_prof.cli.comparison import ComparisonOptions, compare_or_resume
-from paco_prof.cli.groups import OutputOptions
-from paco_prof.cli.options import Resume
+from paco_prof.cli.options import OutputOptions, Resume
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.groups import CodeOptions, spelled_out
-from paco_prof.cli.options import NoProgress, Quiet, Settings, Timeout
+from paco_prof.cli.groups import spelled_out
+from paco_prof.cli.options import CodeOptions, NoProgress, Quiet, Settings, Timeout
 from paco_prof.cli.outputs import Outputs
 from paco_prof.errors import ExitCode, InterruptedRunError, MeasurementError
 

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
 from paco_prof.cli.options import (
+    BaselineOptions,
+    CodeOptions,
     Data,
     Device,
     Epoch,
     GatherNegatives,
     NoFidelity,
+    OutputOptions,
     Seed,
     Threads,
     Workers,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from paco_prof.cli.gate_options import GateChoices, configured
-from paco_prof.cli.groups import CodeOptions, OutputOptions
-from paco_prof.cli.options import Settings, Timeout
+from paco_prof.cli.options import CodeOptions, OutputOptions, Settings, Timeout
 from paco_prof.cli.outputs import Outputs, print_text
 from paco_prof.errors import InterruptedRunError, PacoProfError
 

@@ -8,8 +8,7 @@ import typer
 
 from paco_prof.cli.accuracy import AccuracyChoices, compare_accuracy
 from paco_prof.cli.comparison import ComparisonOptions, compare_or_resume
-from paco_prof.cli.groups import OutputOptions
-from paco_prof.cli.options import Resume
+from paco_prof.cli.options import OutputOptions, Resume
 from paco_prof.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from paco_prof.cli import options
 from paco_prof.cli.engines import EngineChoice
-from paco_prof.cli.groups import BaselineOptions, CodeOptions, OptionGroup
+from paco_prof.cli.groups import OptionGroup
 from paco_prof.cli.outputs import Outputs
 from paco_prof.cli.own_model import OwnModel, refuse_what_is_nowhere
 from paco_prof.cli.planning import base_workload
@@ -105,8 +105,8 @@ class ComparisonOptions(OptionGroup):
     launches: options.Launches = None
     pairs: options.Pairs = "auto"
     max_minutes: options.MaxMinutes = None
-    baseline: BaselineOptions = field(default_factory=BaselineOptions)
-    code: CodeOptions = field(default_factory=CodeOptions)
+    baseline: options.BaselineOptions = field(default_factory=options.BaselineOptions)
+    code: options.CodeOptions = field(default_factory=options.CodeOptions)
     data: options.Data = None
     workers: options.Workers = None
     device: options.Device = "auto"

@@ -13,8 +13,7 @@ from paco_prof.cli.estimating import (
     measure_estimate,
     raise_what_ended_it,
 )
-from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
-from paco_prof.cli.options import Data, Device, Seed, Threads, Workers
+from paco_prof.cli.options import BaselineOptions, CodeOptions, Data, Device, OutputOptions, Seed, Threads, Workers
 from paco_prof.errors import ExitCode, PacoProfError, UsageError
 
 __all__ = ["estimate"]

@@ -10,78 +10,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
-from paco_prof.cli import options
-from paco_prof.cli.outputs import Outputs
-from paco_prof.cli.own_model import OwnModel
-
-__all__ = ["BaselineOptions", "CodeOptions", "OptionGroup", "OutputOptions", "spelled_out"]
+__all__ = ["OptionGroup", "spelled_out"]
 
 
 class OptionGroup:
     """A frozen dataclass whose fields are options, each with its default, or groups of their own."""
-
-
-@dataclass(frozen=True)
-class BaselineOptions(OptionGroup):
-    """What the baseline is: its model and batch, and every other setting."""
-
-    batch_size: options.BatchSize = None
-    backbone: options.Backbone = None
-    image_size: options.ImageSize = None
-    num_classes: options.NumClasses = None
-    parts: options.Parts = None
-    window: options.Window = None
-    dim: options.Dim = None
-    settings: options.Settings = None
-
-    @property
-    def explicit(self) -> dict[str, Any]:
-        """What has an option of its own and was given, by the settings' names."""
-        called = {"parts": "num_parts"}
-        values = {called.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
-        del values["settings"]
-        return {name: value for name, value in values.items() if value is not None}
-
-    def overrides(self, *, gather_negatives: bool = False) -> tuple[str, ...]:
-        """What `--set` changes, and `--gather-negatives`, which sets something too."""
-        return (*(self.settings or ()), *(["gather_negatives=true"] if gather_negatives else []))
-
-
-@dataclass(frozen=True)
-class CodeOptions(OptionGroup):
-    """A model of the user's own in the place of PaCo-2."""
-
-    model: options.Model = None
-    model_args: options.ModelArgs = None
-    step: options.Step = None
-    replace: options.Replace = None
-
-    @property
-    def own_model(self) -> OwnModel:
-        return OwnModel(self.model, tuple(self.model_args or ()), self.step, tuple(self.replace or ()))
-
-
-@dataclass(frozen=True)
-class OutputOptions(OptionGroup):
-    """Where the results go, and what is shown meanwhile."""
-
-    output: options.Output = None
-    markdown: options.Markdown = None
-    plot: options.Plot = None
-    no_progress: options.NoProgress = False
-    quiet: options.Quiet = False
-
-    @property
-    def files(self) -> Outputs:
-        return Outputs(self.output, self.markdown, self.plot)
-
-    @property
-    def silent(self) -> bool:
-        """Whether there is no progress bar."""
-        return self.quiet or self.no_progress
 
 
 def spelled_out(command: Callable[..., int]) -> Callable[..., int]:

@@ -1,16 +1,23 @@
-"""Options that several commands have, each written once."""
+"""Options that several commands have, each written once; and those of them that go together, as groups."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from paco_prof.cli.groups import OptionGroup
+from paco_prof.cli.outputs import Outputs
+from paco_prof.cli.own_model import OwnModel
+
 __all__ = [
     "Address",
     "Backbone",
+    "BaselineOptions",
     "BatchSize",
+    "CodeOptions",
     "CpusPerLaunch",
     "Data",
     "Device",
@@ -29,6 +36,7 @@ __all__ = [
     "NoProgress",
     "NumClasses",
     "Output",
+    "OutputOptions",
     "Pairs",
     "Parts",
     "Plot",
@@ -209,6 +217,66 @@ Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the r
 Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+@dataclass(frozen=True)
+class BaselineOptions(OptionGroup):
+    """What the baseline is: its model and batch, and every other setting."""
+
+    batch_size: BatchSize = None
+    backbone: Backbone = None
+    image_size: ImageSize = None
+    num_classes: NumClasses = None
+    parts: Parts = None
+    window: Window = None
+    dim: Dim = None
+    settings: Settings = None
+
+    @property
+    def explicit(self) -> dict[str, Any]:
+        """What has an option of its own and was given, by the settings' names."""
+        called = {"parts": "num_parts"}
+        values = {called.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
+        del values["settings"]
+        return {name: value for name, value in values.items() if value is not None}
+
+    def overrides(self, *, gather_negatives: bool = False) -> tuple[str, ...]:
+        """What `--set` changes, and `--gather-negatives`, which sets something too."""
+        return (*(self.settings or ()), *(["gather_negatives=true"] if gather_negatives else []))
+
+
+@dataclass(frozen=True)
+class CodeOptions(OptionGroup):
+    """A model of the user's own in the place of PaCo-2."""
+
+    model: Model = None
+    model_args: ModelArgs = None
+    step: Step = None
+    replace: Replace = None
+
+    @property
+    def own_model(self) -> OwnModel:
+        return OwnModel(self.model, tuple(self.model_args or ()), self.step, tuple(self.replace or ()))
+
+
+@dataclass(frozen=True)
+class OutputOptions(OptionGroup):
+    """Where the results go, and what is shown meanwhile."""
+
+    output: Output = None
+    markdown: Markdown = None
+    plot: Plot = None
+    no_progress: NoProgress = False
+    quiet: Quiet = False
+
+    @property
+    def files(self) -> Outputs:
+        return Outputs(self.output, self.markdown, self.plot)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is no progress bar."""
+        return self.quiet or self.no_progress
 
 
 def auto_or_count(option: str, text: str, least: int) -> int | None:

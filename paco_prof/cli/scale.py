@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from paco_prof.cli.engines import EngineChoice
-from paco_prof.cli.groups import BaselineOptions, CodeOptions, OutputOptions
-from paco_prof.cli.options import Device, Epoch, Seed, Threads, Timeout, auto_or_count
+from paco_prof.cli.options import (
+    BaselineOptions,
+    CodeOptions,
+    Device,
+    Epoch,
+    OutputOptions,
+    Seed,
+    Threads,
+    Timeout,
+    auto_or_count,
+)
 from paco_prof.cli.scaling import ScaleOptions, scale_or_resume
 
 __all__ = ["scale"]

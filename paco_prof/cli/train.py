@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paco_prof.cli.groups import BaselineOptions, CodeOptions
 from paco_prof.cli.options import (
+    BaselineOptions,
+    CodeOptions,
     Data,
     Device,
     GatherNegatives,

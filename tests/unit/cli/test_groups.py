@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from paco_prof.cli.groups import BaselineOptions, OptionGroup, spelled_out
+from paco_prof.cli.groups import OptionGroup, spelled_out
+from paco_prof.cli.options import BaselineOptions
 
 seen: list[object] = []
 
