@@ -67,7 +67,7 @@ class Choices:
         """What is not as it is by default, and the option that made it so."""
         default = Choices()
         names = [field.name for field in fields(self) if getattr(self, field.name) != getattr(default, field.name)]
-        options = {name: f"--{name.replace('_', '-')}" for name in names}
+        called = {name: f"--{name.replace('_', '-')}" for name in names}
         first = next(iter(self.explicit), "")
         special = {
             "explicit": OPTIONS.get(first, f"--{first.replace('_', '-')}"),
@@ -76,7 +76,7 @@ class Choices:
             "own_model": "--model",
             "engine": self.engine.given(),
         }
-        return {name: special.get(name, option) for name, option in options.items()}
+        return {name: special.get(name, option) for name, option in called.items()}
 
     def field(self) -> Field:
         """Where variants come from, and what they are variants of.
