@@ -7,6 +7,7 @@ files anew without measuring.
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -68,6 +69,16 @@ def test_the_readme_quotes_what_the_drop_in_was_measured_to_save(readme: ModuleT
         f"{measured_ratio(variant.speedup)} of the whole step, loss and gradient the same in float64 to {errors}"
         in text
     )
+
+
+def test_the_readme_says_what_the_bench_of_growth_has_missed(readme: ModuleType) -> None:
+    figures = json.loads(readme.RECORD.with_name("benchmarks.json").read_text(encoding="utf-8"))["growth"]["figures"]
+    exponent = next(figure for figure in figures if figure["name"] == "exponent of the exact loss in the batch")
+    missed = [figure["name"] for figure in figures if figure["verdict"] == "missed"]
+    assert all(name.startswith(exponent["name"]) for name in missed)
+    quoted = f"{exponent['value']:.2f} ({exponent['low']:.2f} to {exponent['high']:.2f})"
+    said = f"All are met but the exact loss's exponent, which should be at most 2 and was {quoted}"
+    assert (said in " ".join(readme.README.read_text(encoding="utf-8").split())) == bool(missed)
 
 
 def test_the_record_is_of_the_main_job(readme: ModuleType) -> None:
