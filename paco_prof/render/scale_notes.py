@@ -192,11 +192,11 @@ def _launches(complete: int, planned: int, num_machines: int, steps: str) -> str
     if complete == planned:
         return f"All {units.count(planned)} planned launches are complete{steps}."
     of_all = f"{units.count(complete)} of {units.count(planned)} planned launches"
-    return f"{of_all} are complete{steps}; no other is in a figure."
+    return f"{of_all} {'is' if complete == 1 else 'are'} complete{steps}; no other is in a figure."
 
 
 def _steps_of(numbers: Sequence[int]) -> str:
     if not numbers:
         return ""
     low, high = min(numbers), max(numbers)
-    return f" ({low} steps each)" if low == high else f" ({low} to {high} steps each)"
+    return f" ({low} step{'s' if low != 1 else ''} each)" if low == high else f" ({low} to {high} steps each)"
